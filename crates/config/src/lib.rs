@@ -1,0 +1,2 @@
+//! config
+#![no_std]

@@ -1,0 +1,3 @@
+//! The freestanding kernel.
+#![no_std]
+#![no_main]

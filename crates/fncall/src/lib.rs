@@ -1,0 +1,2 @@
+//! fncall
+#![no_std]

@@ -1,0 +1,2 @@
+//! rewriter
+#![no_std]

@@ -1,0 +1,2 @@
+//! usercopy
+#![no_std]
