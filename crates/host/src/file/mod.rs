@@ -1,0 +1,81 @@
+//! Host files: owned descriptors and the calls on them.
+//!
+//! Descriptors of the host are not those of the program: the kernel keeps its own table. All are opened with
+//! `O_CLOEXEC`. Reads and writes take the program's memory directly ([`crate::io`]).
+
+mod attr;
+mod rw;
+
+pub use attr::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, HostStat, stat};
+pub use rw::{PollFd, poll_now};
+
+use crate::{Errno, Result, check, syscall1, syscall4};
+use alloc::vec::Vec;
+use core::mem::size_of;
+use linux_raw_sys::general::{__NR_close, __NR_openat2, AT_FDCWD, O_CLOEXEC, open_how};
+
+/// An open descriptor of the host, closed when dropped.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HostFd(i32);
+
+impl HostFd {
+    /// Takes over a descriptor that the process was started with.
+    pub fn adopt(raw: i32) -> HostFd {
+        HostFd(raw)
+    }
+
+    /// Its number.
+    #[inline]
+    pub fn raw(&self) -> i32 {
+        self.0
+    }
+}
+
+impl Drop for HostFd {
+    fn drop(&mut self) {
+        // SAFETY: nobody else uses the number: it is owned. A failed close has still closed (close(2)).
+        unsafe { syscall1(__NR_close, self.0 as usize) };
+    }
+}
+
+/// A path with its NUL, on the stack when short.
+pub(crate) fn with_cstr<T>(path: &[u8], then: impl FnOnce(*const u8) -> Result<T>) -> Result<T> {
+    if path.contains(&0) {
+        return Err(Errno::INVAL);
+    }
+    let mut short = [0u8; 256];
+    if path.len() < short.len() {
+        short[..path.len()].copy_from_slice(path);
+        return then(short.as_ptr());
+    }
+    let mut long = Vec::with_capacity(path.len() + 1);
+    long.extend_from_slice(path);
+    long.push(0);
+    then(long.as_ptr())
+}
+
+pub(crate) fn dir_raw(dir: Option<&HostFd>) -> usize {
+    dir.map_or(AT_FDCWD, HostFd::raw) as isize as usize
+}
+
+/// openat2(2) relative to `dir` (the working directory when `None`). `flags` and `mode` as in open(2), `resolve` its
+/// `RESOLVE_*` bits; `O_CLOEXEC` is added.
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn open(dir: Option<&HostFd>, path: &[u8], flags: u32, mode: u32, resolve: u64) -> Result<HostFd> {
+    let how = open_how { flags: u64::from(flags | O_CLOEXEC), mode: u64::from(mode), resolve };
+    with_cstr(path, |path| {
+        // SAFETY: `path` is NUL-terminated and `how` a live struct of the size given.
+        let raw = unsafe {
+            syscall4(
+                __NR_openat2,
+                dir_raw(dir),
+                path as usize,
+                &raw const how as usize,
+                size_of::<open_how>(),
+            )
+        };
+        Ok(HostFd(check(raw)? as i32))
+    })
+}

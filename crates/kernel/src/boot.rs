@@ -1,0 +1,1 @@
+//! From the configuration of the command line to the first program.

@@ -1,0 +1,1 @@
+//! File systems and files without a name.

@@ -1,0 +1,1 @@
+//! Counters behind `fncall run --stats`.

@@ -1,0 +1,150 @@
+//! Wait queues: who wants to be told, and the sleep of the current thread.
+//!
+//! The pattern is always: register, look, sleep, look again. A wake between looking and sleeping is kept in the
+//! thread's parker, so it is never lost.
+
+use crate::vfs::{PollEvents, PollTable};
+use crate::{ERESTARTSYS, Errno, Result};
+use alloc::{sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicUsize, Ordering::*};
+use host::mutex::Mutex;
+use host::park::Parker;
+
+/// Somebody who can be woken.
+pub trait Wake: Send + Sync {
+    /// Something happened; `events` says what, as far as the waker knows.
+    fn wake(&self, events: PollEvents);
+}
+
+/// A point on the monotonic clock, in nanoseconds, until which to wait; `None`: for ever.
+pub type Deadline = Option<u64>;
+
+#[derive(Default)]
+struct Inner {
+    /// Lets a waker skip the lock when nobody waits, which is the common case.
+    count: AtomicUsize,
+    list: Mutex<(u64, Vec<(u64, Arc<dyn Wake>)>)>,
+}
+
+/// Those who wait for one thing. Cloning gives another handle to the same queue.
+#[derive(Clone, Default)]
+pub struct WaitQueue(Arc<Inner>);
+
+impl WaitQueue {
+    /// An empty queue.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers `waiter` until [`remove`](Self::remove) with the number answered here.
+    pub fn add(&self, waiter: &Arc<dyn Wake>) -> u64 {
+        let mut list = self.0.list.lock();
+        list.0 += 1;
+        let id = list.0;
+        list.1.push((id, waiter.clone()));
+        self.0.count.store(list.1.len(), SeqCst);
+        id
+    }
+
+    /// Undoes [`add`](Self::add).
+    pub fn remove(&self, id: u64) {
+        let mut list = self.0.list.lock();
+        list.1.retain(|(each, _)| *each != id);
+        self.0.count.store(list.1.len(), SeqCst);
+    }
+
+    /// Wakes everybody.
+    pub fn wake_all(&self, events: PollEvents) {
+        core::sync::atomic::fence(SeqCst);
+        if self.0.count.load(SeqCst) == 0 {
+            return;
+        }
+        // Wakers run outside the lock: an epoll item takes its own lock there.
+        let waiters: Vec<_> = self.0.list.lock().1.iter().map(|(_, w)| w.clone()).collect();
+        for waiter in waiters {
+            waiter.wake(events);
+        }
+    }
+
+    /// Whether anybody waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.count.load(SeqCst) == 0
+    }
+}
+
+impl core::fmt::Debug for WaitQueue {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "WaitQueue({})", self.0.count.load(Relaxed))
+    }
+}
+
+/// The current thread as somebody who can be woken.
+pub struct Waiter(Arc<Parker>);
+
+impl Waiter {
+    /// The calling thread.
+    pub fn current() -> Arc<dyn Wake> {
+        Arc::new(Waiter(host::park::current()))
+    }
+}
+
+impl Wake for Waiter {
+    fn wake(&self, _events: PollEvents) {
+        self.0.unpark();
+    }
+}
+
+/// Puts the current thread to sleep until it is unparked, a watched host descriptor is ready, `deadline` has come,
+/// or something wants attention (a signal, a timer). A spurious return is possible: look again.
+///
+/// # Errors
+/// [`ERESTARTSYS`] when a signal is to be delivered; `ETIMEDOUT` at the deadline.
+pub fn sleep_on(table: Option<&PollTable<'_>>, deadline: Deadline) -> Result<()> {
+    let parker = host::park::current();
+    parker.clear_interrupt();
+    crate::time::run_expired();
+    if crate::task::signal_pending() {
+        return Err(ERESTARTSYS);
+    }
+    let mut fds: Vec<_> = table
+        .into_iter()
+        .flat_map(|t| t.host_fds())
+        .map(|(fd, events)| host::file::PollFd::new(fd, events.bits() as i16))
+        .collect();
+    match parker.park(&mut fds, deadline) {
+        Ok(()) => Ok(()),
+        Err(Errno::INTR) => {
+            crate::time::run_expired();
+            if crate::task::signal_pending() { Err(ERESTARTSYS) } else { Ok(()) }
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Sleeps until `ready` answers something; `queue` is where its wakers knock.
+///
+/// # Errors
+/// [`ERESTARTSYS`] when a signal is to be delivered; `ETIMEDOUT` at the deadline.
+pub fn wait_until<T>(
+    queue: &WaitQueue,
+    deadline: Deadline,
+    mut ready: impl FnMut() -> Option<T>,
+) -> Result<T> {
+    if let Some(value) = ready() {
+        return Ok(value);
+    }
+    let waiter = Waiter::current();
+    let mut table = PollTable::register(&waiter);
+    table.wait_on(queue);
+    loop {
+        if let Some(value) = ready() {
+            return Ok(value);
+        }
+        match sleep_on(None, deadline) {
+            Ok(()) => {}
+            // The last look after the deadline, so that what came at the same moment is not missed.
+            Err(Errno::TIMEDOUT) => return ready().ok_or(Errno::TIMEDOUT),
+            Err(errno) => return Err(errno),
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! The system-call table: number, name, handler, how much of it there is, and a note. What is missing answers
+//! `ENOSYS`. Numbers and names are those of Linux's `arch/x86/entry/syscalls/syscall_64.tbl`.
+
+use super::Handler;
+
+/// How much of a system call is implemented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// All that programs can observe here.
+    Full,
+    /// Some flags or cases are missing; the note says which.
+    Partial,
+    /// Answers `ENOSYS`.
+    None,
+}
+
+/// One row.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// Linux's name.
+    pub name: &'static str,
+    /// What answers it.
+    pub handler: Option<Handler>,
+    /// How much of it there is.
+    pub support: Support,
+    /// What is missing or special.
+    pub note: &'static str,
+}
+
+/// One more than the highest number known.
+pub const COUNT: usize = 468;
+
+/// The row of a number, if Linux has such a call.
+#[inline]
+pub fn entry(number: usize) -> Option<&'static Entry> {
+    TABLE.get(number)?.as_ref()
+}
+
+static TABLE: [Option<Entry>; COUNT] = {
+    use Support::{Full, None as Missing, Partial};
+    const _: Support = Full;
+    const _: Support = Partial;
+    let mut table: [Option<Entry>; COUNT] = [const { None }; COUNT];
+    macro_rules! rows {
+        ($($number:literal $name:literal $support:ident $handler:expr, $note:literal;)*) => { $(
+            table[$number] = Some(Entry { name: $name, handler: $handler, support: $support, note: $note });
+        )* };
+    }
+    // A row that is there: `0 "read" Full Some(super::read::sys_read), "";`
+    rows! {
+        0 "read" Missing None, "";
+        1 "write" Missing None, "";
+        2 "open" Missing None, "";
+        3 "close" Missing None, "";
+        4 "stat" Missing None, "";
+        5 "fstat" Missing None, "";
+        6 "lstat" Missing None, "";
+        7 "poll" Missing None, "";
+        8 "lseek" Missing None, "";
+        9 "mmap" Missing None, "";
+        10 "mprotect" Missing None, "";
+        11 "munmap" Missing None, "";
+        12 "brk" Missing None, "";
+        13 "rt_sigaction" Missing None, "";
+        14 "rt_sigprocmask" Missing None, "";
+        15 "rt_sigreturn" Missing None, "";
+        16 "ioctl" Missing None, "";
+        17 "pread64" Missing None, "";
+        18 "pwrite64" Missing None, "";
+        19 "readv" Missing None, "";
+        20 "writev" Missing None, "";
+        21 "access" Missing None, "";
+        22 "pipe" Missing None, "";
+        23 "select" Missing None, "";
+        24 "sched_yield" Missing None, "";
+        25 "mremap" Missing None, "";
+        26 "msync" Missing None, "";
+        27 "mincore" Missing None, "";
+        28 "madvise" Missing None, "";
+        29 "shmget" Missing None, "";
+        30 "shmat" Missing None, "";
+        31 "shmctl" Missing None, "";
+        32 "dup" Missing None, "";
+        33 "dup2" Missing None, "";
+        34 "pause" Missing None, "";
+        35 "nanosleep" Missing None, "";
+        36 "getitimer" Missing None, "";
+        37 "alarm" Missing None, "";
+        38 "setitimer" Missing None, "";
+        39 "getpid" Missing None, "";
+        40 "sendfile" Missing None, "";
+        41 "socket" Missing None, "";
+        42 "connect" Missing None, "";
+        43 "accept" Missing None, "";
+        44 "sendto" Missing None, "";
+        45 "recvfrom" Missing None, "";
+        46 "sendmsg" Missing None, "";
+        47 "recvmsg" Missing None, "";
+        48 "shutdown" Missing None, "";
+        49 "bind" Missing None, "";
+        50 "listen" Missing None, "";
+        51 "getsockname" Missing None, "";
+        52 "getpeername" Missing None, "";
+        53 "socketpair" Missing None, "";
+        54 "setsockopt" Missing None, "";
+        55 "getsockopt" Missing None, "";
+        56 "clone" Missing None, "";
+        57 "fork" Missing None, "";
+        58 "vfork" Missing None, "";
+        59 "execve" Missing None, "";
+        60 "exit" Missing None, "";
+        61 "wait4" Missing None, "";
+        62 "kill" Missing None, "";
+        63 "uname" Missing None, "";
+        64 "semget" Missing None, "";
+        65 "semop" Missing None, "";
+        66 "semctl" Missing None, "";
+        67 "shmdt" Missing None, "";
+        68 "msgget" Missing None, "";
+        69 "msgsnd" Missing None, "";
+        70 "msgrcv" Missing None, "";
+        71 "msgctl" Missing None, "";
+        72 "fcntl" Missing None, "";
+        73 "flock" Missing None, "";
+        74 "fsync" Missing None, "";
+        75 "fdatasync" Missing None, "";
+        76 "truncate" Missing None, "";
+        77 "ftruncate" Missing None, "";
+        78 "getdents" Missing None, "";
+        79 "getcwd" Missing None, "";
+        80 "chdir" Missing None, "";
+        81 "fchdir" Missing None, "";
+        82 "rename" Missing None, "";
+        83 "mkdir" Missing None, "";
+        84 "rmdir" Missing None, "";
+        85 "creat" Missing None, "";
+        86 "link" Missing None, "";
+        87 "unlink" Missing None, "";
+        88 "symlink" Missing None, "";
+        89 "readlink" Missing None, "";
+        90 "chmod" Missing None, "";
+        91 "fchmod" Missing None, "";
+        92 "chown" Missing None, "";
+        93 "fchown" Missing None, "";
+        94 "lchown" Missing None, "";
+        95 "umask" Missing None, "";
+        96 "gettimeofday" Missing None, "";
+        97 "getrlimit" Missing None, "";
+        98 "getrusage" Missing None, "";
+        99 "sysinfo" Missing None, "";
+        100 "times" Missing None, "";
+        101 "ptrace" Missing None, "";
+        102 "getuid" Missing None, "";
+        103 "syslog" Missing None, "";
+        104 "getgid" Missing None, "";
+        105 "setuid" Missing None, "";
+        106 "setgid" Missing None, "";
+        107 "geteuid" Missing None, "";
+        108 "getegid" Missing None, "";
+        109 "setpgid" Missing None, "";
+        110 "getppid" Missing None, "";
+        111 "getpgrp" Missing None, "";
+        112 "setsid" Missing None, "";
+        113 "setreuid" Missing None, "";
+        114 "setregid" Missing None, "";
+        115 "getgroups" Missing None, "";
+        116 "setgroups" Missing None, "";
+        117 "setresuid" Missing None, "";
+        118 "getresuid" Missing None, "";
+        119 "setresgid" Missing None, "";
+        120 "getresgid" Missing None, "";
+        121 "getpgid" Missing None, "";
+        122 "setfsuid" Missing None, "";
+        123 "setfsgid" Missing None, "";
+        124 "getsid" Missing None, "";
+        125 "capget" Missing None, "";
+        126 "capset" Missing None, "";
+        127 "rt_sigpending" Missing None, "";
+        128 "rt_sigtimedwait" Missing None, "";
+        129 "rt_sigqueueinfo" Missing None, "";
+        130 "rt_sigsuspend" Missing None, "";
+        131 "sigaltstack" Missing None, "";
+        132 "utime" Missing None, "";
+        133 "mknod" Missing None, "";
+        134 "uselib" Missing None, "";
+        135 "personality" Missing None, "";
+        136 "ustat" Missing None, "";
+        137 "statfs" Missing None, "";
+        138 "fstatfs" Missing None, "";
+        139 "sysfs" Missing None, "";
+        140 "getpriority" Missing None, "";
+        141 "setpriority" Missing None, "";
+        142 "sched_setparam" Missing None, "";
+        143 "sched_getparam" Missing None, "";
+        144 "sched_setscheduler" Missing None, "";
+        145 "sched_getscheduler" Missing None, "";
+        146 "sched_get_priority_max" Missing None, "";
+        147 "sched_get_priority_min" Missing None, "";
+        148 "sched_rr_get_interval" Missing None, "";
+        149 "mlock" Missing None, "";
+        150 "munlock" Missing None, "";
+        151 "mlockall" Missing None, "";
+        152 "munlockall" Missing None, "";
+        153 "vhangup" Missing None, "";
+        154 "modify_ldt" Missing None, "";
+        155 "pivot_root" Missing None, "";
+        156 "_sysctl" Missing None, "";
+        157 "prctl" Missing None, "";
+        158 "arch_prctl" Missing None, "";
+        159 "adjtimex" Missing None, "";
+        160 "setrlimit" Missing None, "";
+        161 "chroot" Missing None, "";
+        162 "sync" Missing None, "";
+        163 "acct" Missing None, "";
+        164 "settimeofday" Missing None, "";
+        165 "mount" Missing None, "";
+        166 "umount2" Missing None, "";
+        167 "swapon" Missing None, "";
+        168 "swapoff" Missing None, "";
+        169 "reboot" Missing None, "";
+        170 "sethostname" Missing None, "";
+        171 "setdomainname" Missing None, "";
+        172 "iopl" Missing None, "";
+        173 "ioperm" Missing None, "";
+        174 "create_module" Missing None, "";
+        175 "init_module" Missing None, "";
+        176 "delete_module" Missing None, "";
+        177 "get_kernel_syms" Missing None, "";
+        178 "query_module" Missing None, "";
+        179 "quotactl" Missing None, "";
+        180 "nfsservctl" Missing None, "";
+        181 "getpmsg" Missing None, "";
+        182 "putpmsg" Missing None, "";
+        183 "afs_syscall" Missing None, "";
+        184 "tuxcall" Missing None, "";
+        185 "security" Missing None, "";
+        186 "gettid" Missing None, "";
+        187 "readahead" Missing None, "";
+        188 "setxattr" Missing None, "";
+        189 "lsetxattr" Missing None, "";
+        190 "fsetxattr" Missing None, "";
+        191 "getxattr" Missing None, "";
+        192 "lgetxattr" Missing None, "";
+        193 "fgetxattr" Missing None, "";
+        194 "listxattr" Missing None, "";
+        195 "llistxattr" Missing None, "";
+        196 "flistxattr" Missing None, "";
+        197 "removexattr" Missing None, "";
+        198 "lremovexattr" Missing None, "";
+        199 "fremovexattr" Missing None, "";
+        200 "tkill" Missing None, "";
+        201 "time" Missing None, "";
+        202 "futex" Missing None, "";
+        203 "sched_setaffinity" Missing None, "";
+        204 "sched_getaffinity" Missing None, "";
+        205 "set_thread_area" Missing None, "";
+        206 "io_setup" Missing None, "";
+        207 "io_destroy" Missing None, "";
+        208 "io_getevents" Missing None, "";
+        209 "io_submit" Missing None, "";
+        210 "io_cancel" Missing None, "";
+        211 "get_thread_area" Missing None, "";
+        212 "lookup_dcookie" Missing None, "";
+        213 "epoll_create" Missing None, "";
+        214 "epoll_ctl_old" Missing None, "";
+        215 "epoll_wait_old" Missing None, "";
+        216 "remap_file_pages" Missing None, "";
+        217 "getdents64" Missing None, "";
+        218 "set_tid_address" Missing None, "";
+        219 "restart_syscall" Missing None, "";
+        220 "semtimedop" Missing None, "";
+        221 "fadvise64" Missing None, "";
+        222 "timer_create" Missing None, "";
+        223 "timer_settime" Missing None, "";
+        224 "timer_gettime" Missing None, "";
+        225 "timer_getoverrun" Missing None, "";
+        226 "timer_delete" Missing None, "";
+        227 "clock_settime" Missing None, "";
+        228 "clock_gettime" Missing None, "";
+        229 "clock_getres" Missing None, "";
+        230 "clock_nanosleep" Missing None, "";
+        231 "exit_group" Missing None, "";
+        232 "epoll_wait" Missing None, "";
+        233 "epoll_ctl" Missing None, "";
+        234 "tgkill" Missing None, "";
+        235 "utimes" Missing None, "";
+        236 "vserver" Missing None, "";
+        237 "mbind" Missing None, "";
+        238 "set_mempolicy" Missing None, "";
+        239 "get_mempolicy" Missing None, "";
+        240 "mq_open" Missing None, "";
+        241 "mq_unlink" Missing None, "";
+        242 "mq_timedsend" Missing None, "";
+        243 "mq_timedreceive" Missing None, "";
+        244 "mq_notify" Missing None, "";
+        245 "mq_getsetattr" Missing None, "";
+        246 "kexec_load" Missing None, "";
+        247 "waitid" Missing None, "";
+        248 "add_key" Missing None, "";
+        249 "request_key" Missing None, "";
+        250 "keyctl" Missing None, "";
+        251 "ioprio_set" Missing None, "";
+        252 "ioprio_get" Missing None, "";
+        253 "inotify_init" Missing None, "";
+        254 "inotify_add_watch" Missing None, "";
+        255 "inotify_rm_watch" Missing None, "";
+        256 "migrate_pages" Missing None, "";
+        257 "openat" Missing None, "";
+        258 "mkdirat" Missing None, "";
+        259 "mknodat" Missing None, "";
+        260 "fchownat" Missing None, "";
+        261 "futimesat" Missing None, "";
+        262 "newfstatat" Missing None, "";
+        263 "unlinkat" Missing None, "";
+        264 "renameat" Missing None, "";
+        265 "linkat" Missing None, "";
+        266 "symlinkat" Missing None, "";
+        267 "readlinkat" Missing None, "";
+        268 "fchmodat" Missing None, "";
+        269 "faccessat" Missing None, "";
+        270 "pselect6" Missing None, "";
+        271 "ppoll" Missing None, "";
+        272 "unshare" Missing None, "";
+        273 "set_robust_list" Missing None, "";
+        274 "get_robust_list" Missing None, "";
+        275 "splice" Missing None, "";
+        276 "tee" Missing None, "";
+        277 "sync_file_range" Missing None, "";
+        278 "vmsplice" Missing None, "";
+        279 "move_pages" Missing None, "";
+        280 "utimensat" Missing None, "";
+        281 "epoll_pwait" Missing None, "";
+        282 "signalfd" Missing None, "";
+        283 "timerfd_create" Missing None, "";
+        284 "eventfd" Missing None, "";
+        285 "fallocate" Missing None, "";
+        286 "timerfd_settime" Missing None, "";
+        287 "timerfd_gettime" Missing None, "";
+        288 "accept4" Missing None, "";
+        289 "signalfd4" Missing None, "";
+        290 "eventfd2" Missing None, "";
+        291 "epoll_create1" Missing None, "";
+        292 "dup3" Missing None, "";
+        293 "pipe2" Missing None, "";
+        294 "inotify_init1" Missing None, "";
+        295 "preadv" Missing None, "";
+        296 "pwritev" Missing None, "";
+        297 "rt_tgsigqueueinfo" Missing None, "";
+        298 "perf_event_open" Missing None, "";
+        299 "recvmmsg" Missing None, "";
+        300 "fanotify_init" Missing None, "";
+        301 "fanotify_mark" Missing None, "";
+        302 "prlimit64" Missing None, "";
+        303 "name_to_handle_at" Missing None, "";
+        304 "open_by_handle_at" Missing None, "";
+        305 "clock_adjtime" Missing None, "";
+        306 "syncfs" Missing None, "";
+        307 "sendmmsg" Missing None, "";
+        308 "setns" Missing None, "";
+        309 "getcpu" Missing None, "";
+        310 "process_vm_readv" Missing None, "";
+        311 "process_vm_writev" Missing None, "";
+        312 "kcmp" Missing None, "";
+        313 "finit_module" Missing None, "";
+        314 "sched_setattr" Missing None, "";
+        315 "sched_getattr" Missing None, "";
+        316 "renameat2" Missing None, "";
+        317 "seccomp" Missing None, "";
+        318 "getrandom" Missing None, "";
+        319 "memfd_create" Missing None, "";
+        320 "kexec_file_load" Missing None, "";
+        321 "bpf" Missing None, "";
+        322 "execveat" Missing None, "";
+        323 "userfaultfd" Missing None, "";
+        324 "membarrier" Missing None, "";
+        325 "mlock2" Missing None, "";
+        326 "copy_file_range" Missing None, "";
+        327 "preadv2" Missing None, "";
+        328 "pwritev2" Missing None, "";
+        329 "pkey_mprotect" Missing None, "";
+        330 "pkey_alloc" Missing None, "";
+        331 "pkey_free" Missing None, "";
+        332 "statx" Missing None, "";
+        333 "io_pgetevents" Missing None, "";
+        334 "rseq" Missing None, "";
+        424 "pidfd_send_signal" Missing None, "";
+        425 "io_uring_setup" Missing None, "";
+        426 "io_uring_enter" Missing None, "";
+        427 "io_uring_register" Missing None, "";
+        428 "open_tree" Missing None, "";
+        429 "move_mount" Missing None, "";
+        430 "fsopen" Missing None, "";
+        431 "fsconfig" Missing None, "";
+        432 "fsmount" Missing None, "";
+        433 "fspick" Missing None, "";
+        434 "pidfd_open" Missing None, "";
+        435 "clone3" Missing None, "";
+        436 "close_range" Missing None, "";
+        437 "openat2" Missing None, "";
+        438 "pidfd_getfd" Missing None, "";
+        439 "faccessat2" Missing None, "";
+        440 "process_madvise" Missing None, "";
+        441 "epoll_pwait2" Missing None, "";
+        442 "mount_setattr" Missing None, "";
+        443 "quotactl_fd" Missing None, "";
+        444 "landlock_create_ruleset" Missing None, "";
+        445 "landlock_add_rule" Missing None, "";
+        446 "landlock_restrict_self" Missing None, "";
+        447 "memfd_secret" Missing None, "";
+        448 "process_mrelease" Missing None, "";
+        449 "futex_waitv" Missing None, "";
+        450 "set_mempolicy_home_node" Missing None, "";
+        451 "cachestat" Missing None, "";
+        452 "fchmodat2" Missing None, "";
+        453 "map_shadow_stack" Missing None, "";
+        454 "futex_wake" Missing None, "";
+        455 "futex_wait" Missing None, "";
+        456 "futex_requeue" Missing None, "";
+        457 "statmount" Missing None, "";
+        458 "listmount" Missing None, "";
+        459 "lsm_get_self_attr" Missing None, "";
+        460 "lsm_set_self_attr" Missing None, "";
+        461 "lsm_list_modules" Missing None, "";
+        462 "mseal" Missing None, "";
+        463 "setxattrat" Missing None, "";
+        464 "getxattrat" Missing None, "";
+        465 "listxattrat" Missing None, "";
+        466 "removexattrat" Missing None, "";
+        467 "open_tree_attr" Missing None, "";
+    }
+    table
+};

@@ -1,0 +1,357 @@
+//! The tree of names. A dentry ties a name in a directory to an inode and remembers its parent, so that paths can
+//! be told (getcwd, /proc/self/fd) and lookups be answered without asking the file system again.
+//!
+//! One instance has one tree and one set of mounts. A mount is a dentry whose `mounted` names the root dentry of
+//! the other file system, whose `covers` leads back.
+
+use super::{CachePolicy, FileType, Inode, InodeRef};
+use crate::{Errno, Result};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use hashbrown::HashMap;
+use host::mutex::{Mutex, OnceLock};
+
+/// So many cached names are kept; past that, unused ones are dropped on the next insertion.
+const CACHE_LIMIT: usize = 16_384;
+
+static CACHED: AtomicUsize = AtomicUsize::new(0);
+
+type Children = HashMap<Box<[u8]>, Arc<Dentry>>;
+
+/// A name in the tree.
+pub struct Dentry {
+    place: Mutex<Place>,
+    inode: InodeRef,
+    /// Cached children; rank: see `sync::order`.
+    children: Mutex<Children>,
+    mounted: OnceLock<Arc<Dentry>>,
+    /// For the root of a mounted file system: the name it is mounted on.
+    covers: Option<Arc<Dentry>>,
+    unlinked: AtomicBool,
+    /// Monotonic time of the last lookup that confirmed it.
+    validated_ns: AtomicU64,
+}
+
+struct Place {
+    name: Box<[u8]>,
+    parent: Option<Arc<Dentry>>,
+}
+
+impl Dentry {
+    /// The root of a file system that is mounted on `covers`, or the root of all.
+    pub fn new_root(inode: InodeRef, covers: Option<Arc<Dentry>>) -> Arc<Dentry> {
+        Self::new(Box::default(), None, inode, covers)
+    }
+
+    fn new(
+        name: Box<[u8]>,
+        parent: Option<Arc<Dentry>>,
+        inode: InodeRef,
+        covers: Option<Arc<Dentry>>,
+    ) -> Arc<Dentry> {
+        Arc::new(Dentry {
+            place: Mutex::new(Place { name, parent }),
+            inode,
+            children: Mutex::new(HashMap::new()),
+            mounted: OnceLock::new(),
+            covers,
+            unlinked: AtomicBool::new(false),
+            validated_ns: AtomicU64::new(0),
+        })
+    }
+
+    /// A dentry outside the tree's cache: for files without a name of their own (`O_TMPFILE`) or /proc's.
+    pub fn new_detached(name: &[u8], parent: &Arc<Dentry>, inode: InodeRef) -> Arc<Dentry> {
+        Self::new(name.into(), Some(parent.clone()), inode, None)
+    }
+
+    /// The inode it stands for.
+    #[inline]
+    pub fn inode(&self) -> &InodeRef {
+        &self.inode
+    }
+
+    /// Type of the inode.
+    #[inline]
+    pub fn kind(&self) -> FileType {
+        self.inode.kind()
+    }
+
+    /// The last component.
+    pub fn name(&self) -> Vec<u8> {
+        self.place.lock().name.to_vec()
+    }
+
+    /// Whether the name was removed.
+    pub fn is_unlinked(&self) -> bool {
+        self.unlinked.load(Relaxed)
+    }
+
+    /// Marks the name as removed.
+    pub fn set_unlinked(&self) {
+        self.unlinked.store(true, Relaxed);
+    }
+
+    /// The directory above, crossing from the root of a mount to what it covers; `None` at the root of all.
+    pub fn parent(&self) -> Option<Arc<Dentry>> {
+        if let Some(covers) = &self.covers {
+            return covers.parent();
+        }
+        self.place.lock().parent.clone()
+    }
+
+    /// The name this file system's root is mounted on.
+    pub fn covered(&self) -> Option<&Arc<Dentry>> {
+        self.covers.as_ref()
+    }
+
+    /// Mounts the file system with root `inode` here; answers its root dentry.
+    ///
+    /// # Errors
+    /// `EBUSY` when something is mounted here already; `ENOTDIR` when only one of the two is a directory.
+    pub fn mount(self: &Arc<Self>, inode: InodeRef) -> Result<Arc<Dentry>> {
+        if (inode.kind() == FileType::Directory) != (self.kind() == FileType::Directory) {
+            return Err(Errno::NOTDIR);
+        }
+        let root = Dentry::new_root(inode, Some(self.clone()));
+        self.mounted.set(root.clone()).map_err(|_| Errno::BUSY)?;
+        Ok(root)
+    }
+
+    /// What is mounted here, however deep, or itself.
+    #[inline]
+    pub fn top(self: Arc<Self>) -> Arc<Dentry> {
+        let mut here = self;
+        while let Some(mounted) = here.mounted.get() {
+            here = mounted.clone();
+        }
+        here
+    }
+
+    /// Whether something is mounted on this very name.
+    pub fn is_mountpoint(&self) -> bool {
+        self.mounted.get().is_some()
+    }
+
+    /// The root of the file system it belongs to.
+    pub fn mount_root(self: &Arc<Self>) -> Arc<Dentry> {
+        let mut here = self.clone();
+        loop {
+            if here.covers.is_some() {
+                return here;
+            }
+            let parent = here.place.lock().parent.clone();
+            match parent {
+                Some(parent) => here = parent,
+                None => return here,
+            }
+        }
+    }
+
+    /// The child called `name`, from the cache or the file system, with what is mounted on it.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `EACCES` of the host, `EIO`.
+    pub fn lookup(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>> {
+        Ok(self.lookup_uncovered(name)?.top())
+    }
+
+    /// As [`lookup`](Self::lookup), not entering what is mounted on it.
+    ///
+    /// # Errors
+    /// As [`lookup`](Self::lookup).
+    pub fn lookup_uncovered(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>> {
+        let policy = self.inode.cache_policy();
+        let cached = self.children.lock().get(name).cloned();
+        if let Some(child) = &cached {
+            let fresh = match policy {
+                CachePolicy::Always => true,
+                CachePolicy::For(ns) => {
+                    host::clock::coarse_monotonic_ns().saturating_sub(child.validated_ns.load(Relaxed)) < ns
+                }
+                CachePolicy::Never => false,
+            };
+            if fresh || child.is_mountpoint() {
+                return Ok(cached.unwrap_or_else(|| self.clone()));
+            }
+        }
+        let inode = match self.inode.lookup(name) {
+            Ok(inode) => inode,
+            Err(errno) => {
+                if errno == Errno::NOENT && cached.is_some() {
+                    self.forget(name);
+                }
+                return Err(errno);
+            }
+        };
+        if let Some(child) = cached
+            && Arc::ptr_eq(&child.inode, &inode)
+        {
+            child.validated_ns.store(host::clock::coarse_monotonic_ns(), Relaxed);
+            return Ok(child);
+        }
+        Ok(self.insert(name, inode, policy))
+    }
+
+    /// Enters a child just made or found.
+    pub fn insert_child(self: &Arc<Self>, name: &[u8], inode: InodeRef) -> Arc<Dentry> {
+        self.insert(name, inode, self.inode.cache_policy())
+    }
+
+    fn insert(self: &Arc<Self>, name: &[u8], inode: InodeRef, policy: CachePolicy) -> Arc<Dentry> {
+        let child = Self::new(name.into(), Some(self.clone()), inode, None);
+        if policy == CachePolicy::Never {
+            return child;
+        }
+        child.validated_ns.store(host::clock::coarse_monotonic_ns(), Relaxed);
+        let mut children = self.children.lock();
+        if let Some(there) = children.get(name)
+            && Arc::ptr_eq(&there.inode, &child.inode)
+        {
+            return there.clone();
+        }
+        let old = children.insert(name.into(), child.clone());
+        drop(children);
+        if let Some(old) = old {
+            old.set_unlinked();
+        } else if CACHED.fetch_add(1, Relaxed) > CACHE_LIMIT {
+            self.root_of_all().prune();
+        }
+        child
+    }
+
+    /// Removes a name from the cache and marks it as gone.
+    pub fn forget(&self, name: &[u8]) {
+        let old = self.children.lock().remove(name);
+        if let Some(old) = old {
+            CACHED.fetch_sub(1, Relaxed);
+            old.set_unlinked();
+        }
+    }
+
+    /// After a rename in the file system: moves the cached name, so that open files and working directories tell
+    /// their new path.
+    pub fn rename_child(
+        self: &Arc<Self>,
+        name: &[u8],
+        new_dir: &Arc<Dentry>,
+        new_name: &[u8],
+        exchange: bool,
+    ) {
+        let moved = self.children.lock().remove(name);
+        let replaced = new_dir.children.lock().remove(new_name);
+        for _ in moved.iter().chain(replaced.iter()) {
+            CACHED.fetch_sub(1, Relaxed);
+        }
+        if let Some(replaced) = replaced {
+            if exchange { replaced.settle(self, name) } else { replaced.set_unlinked() }
+        }
+        if let Some(moved) = moved {
+            moved.settle(new_dir, new_name);
+        }
+    }
+
+    fn settle(self: Arc<Self>, dir: &Arc<Dentry>, name: &[u8]) {
+        *self.place.lock() = Place { name: name.into(), parent: Some(dir.clone()) };
+        if dir.children.lock().insert(name.into(), self).is_none() {
+            CACHED.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn root_of_all(self: &Arc<Self>) -> Arc<Dentry> {
+        let mut here = self.clone();
+        while let Some(parent) = here.parent() {
+            here = parent;
+        }
+        here
+    }
+
+    /// Drops cached names nobody uses, below here. Depth is bounded: a path is at most `PATH_MAX` / 2 deep by
+    /// name, but directories can nest deeper by chdir, so this walks with a list instead of recursion.
+    fn prune(self: &Arc<Self>) {
+        let mut todo = alloc::vec![self.clone()];
+        let mut seen = Vec::new();
+        while let Some(dir) = todo.pop() {
+            if let Some(mounted) = dir.mounted.get() {
+                todo.push(mounted.clone());
+            }
+            todo.extend(dir.children.lock().values().cloned());
+            seen.push(dir);
+        }
+        // Deepest last in `seen`: drop from the back, so that a directory is empty by the time it is looked at.
+        while let Some(dir) = seen.pop() {
+            let mut children = dir.children.lock();
+            let before = children.len();
+            // One count is the map's own; a child with children, a mount or a user has more, or is a parent of such.
+            children.retain(|_, child| Arc::strong_count(child) > 1 || child.is_mountpoint());
+            CACHED.fetch_sub(before - children.len(), Relaxed);
+        }
+    }
+
+    /// Whether `self` is `other` or lies above it.
+    pub fn is_ancestor_of(self: &Arc<Self>, other: &Arc<Dentry>) -> bool {
+        let mut here = Some(other.clone());
+        while let Some(dentry) = here {
+            if Arc::ptr_eq(self, &dentry) {
+                return true;
+            }
+            here = dentry.parent();
+        }
+        false
+    }
+
+    /// The absolute path as seen from `root`; `None` when it does not lie below `root`.
+    pub fn path_from(self: &Arc<Self>, root: &Arc<Dentry>) -> Option<Vec<u8>> {
+        let mut names: Vec<Box<[u8]>> = Vec::new();
+        let mut here = self.clone();
+        while !Arc::ptr_eq(&here, root) {
+            let at = here.covers.clone().unwrap_or_else(|| here.clone());
+            if let Some(covers) = &here.covers
+                && Arc::ptr_eq(covers, root)
+            {
+                break;
+            }
+            let place = at.place.lock();
+            let parent = place.parent.clone();
+            names.push(place.name.clone());
+            drop(place);
+            here = parent?;
+        }
+        let mut path = Vec::new();
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        Some(path)
+    }
+}
+
+impl Drop for Dentry {
+    /// Lets go of the parents one after the other: a chain of removed directories can be deeper than the kernel
+    /// stack.
+    fn drop(&mut self) {
+        let mut next = self.place.get_mut().parent.take();
+        while let Some(parent) = next {
+            match Arc::try_unwrap(parent) {
+                Ok(mut last) => next = last.place.get_mut().parent.take(),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for Dentry {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Dentry({:?})", alloc::string::String::from_utf8_lossy(&self.place.lock().name))
+    }
+}
+
+impl dyn Inode {
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.kind() == FileType::Directory
+    }
+}

@@ -1,0 +1,230 @@
+//! What a name stands for: the trait each file system implements.
+
+use super::{Dentry, FileOps, FileType, SetAttr, Stat, StatFs};
+use crate::task::Cred;
+use crate::{Errno, Result};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::any::Any;
+
+/// A shared inode.
+pub type InodeRef = Arc<dyn Inode>;
+
+/// A new directory entry for [`Inode::create`].
+#[derive(Clone, Debug)]
+pub struct NewNode<'a> {
+    /// Its type; with [`target`](Self::target) for a symbolic link and [`rdev`](Self::rdev) for a device.
+    pub kind: FileType,
+    /// Permission bits, the umask already applied.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group (the directory's when that is set-group-ID; the file system applies that rule).
+    pub gid: u32,
+    /// Target of a symbolic link.
+    pub target: &'a [u8],
+    /// Device number of a device node.
+    pub rdev: u64,
+}
+
+bitflags::bitflags! {
+    /// Flags of renameat2(2).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct RenameFlags: u32 {
+        /// Fail with `EEXIST` when the new name exists.
+        const NOREPLACE = 1;
+        /// Exchange the two names.
+        const EXCHANGE = 2;
+        /// Leave a whiteout at the old name.
+        const WHITEOUT = 4;
+    }
+}
+
+bitflags::bitflags! {
+    /// Flags of setxattr(2).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct XattrFlags: u32 {
+        /// `XATTR_CREATE`
+        const CREATE = 1;
+        /// `XATTR_REPLACE`
+        const REPLACE = 2;
+    }
+}
+
+/// How long the dentry tree may believe what a lookup in a directory answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CachePolicy {
+    /// Until this kernel changes it: nobody else can.
+    Always,
+    /// For so many nanoseconds; then the lookup is made again.
+    For(u64),
+    /// Not at all.
+    Never,
+}
+
+/// Where a "magic link" of /proc leads: not a path, but the thing itself.
+#[derive(Debug)]
+pub enum MagicLink {
+    /// A name in the tree.
+    Dentry(Arc<Dentry>),
+    /// An open file without a usable name (a pipe, a deleted file): opening it opens the inode anew.
+    Inode(InodeRef),
+}
+
+/// A mounted file system.
+pub trait FileSystem: Send + Sync {
+    /// The type in /proc/mounts.
+    fn name(&self) -> &'static str;
+    /// Usage and limits (statfs(2)).
+    ///
+    /// # Errors
+    /// What the host answers.
+    fn statfs(&self) -> Result<StatFs>;
+    /// `ro`/`rw` and other options of /proc/mounts.
+    fn options(&self) -> &'static str {
+        "rw,relatime"
+    }
+}
+
+/// A file, directory, link, device, fifo or socket of some file system.
+///
+/// Directory operations are called with names that were checked: not empty, no `/`, not `.` or `..`, at most
+/// `NAME_MAX` bytes. Permission to search and write directories has been checked by `namei` through
+/// [`permission`](Inode::permission). The defaults answer as Linux does for an inode without the operation.
+#[allow(unused_variables)]
+pub trait Inode: Any + Send + Sync {
+    /// Its type; never changes.
+    fn kind(&self) -> FileType;
+    /// All attributes.
+    ///
+    /// # Errors
+    /// What the host answers.
+    fn stat(&self) -> Result<Stat>;
+    /// The file system it belongs to.
+    fn file_system(&self) -> Arc<dyn FileSystem>;
+    /// Changes attributes; also sets the change time. Permission was checked by the caller.
+    ///
+    /// # Errors
+    /// `EPERM`, `EROFS`, `ENOSPC`, `EFBIG`, `EISDIR` for the size of a directory.
+    fn set_attr(&self, attr: &SetAttr) -> Result<()> {
+        Err(Errno::PERM)
+    }
+    /// Whether `cred` may do `mask` (4 read, 2 write, 1 execute or search).
+    ///
+    /// # Errors
+    /// `EACCES`; `EROFS` for a write where nothing can be written.
+    fn permission(&self, cred: &Cred, mask: u32) -> Result<()> {
+        cred.check_mode(&self.stat()?, mask)
+    }
+    /// How long answers of [`lookup`](Self::lookup) hold.
+    fn cache_policy(&self) -> CachePolicy {
+        CachePolicy::Always
+    }
+    /// The inode called `name` in this directory. Must answer the same `Arc` for the same file while anybody
+    /// holds it.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`.
+    fn lookup(&self, name: &[u8]) -> Result<InodeRef> {
+        Err(Errno::NOTDIR)
+    }
+    /// Makes a new entry.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOSPC`, `EROFS`, `EPERM`; `ENOENT` when this directory was removed.
+    fn create(&self, name: &[u8], node: &NewNode<'_>) -> Result<InodeRef> {
+        Err(Errno::PERM)
+    }
+    /// An unnamed regular file (`O_TMPFILE`).
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` where there is none.
+    fn create_unnamed(&self, node: &NewNode<'_>) -> Result<InodeRef> {
+        Err(Errno::OPNOTSUPP)
+    }
+    /// A further name for `target`, which is of the same file system.
+    ///
+    /// # Errors
+    /// `EEXIST`, `EMLINK`, `EPERM`, `EXDEV`.
+    fn link(&self, name: &[u8], target: &InodeRef) -> Result<()> {
+        Err(Errno::PERM)
+    }
+    /// Removes the entry of something that is not a directory.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EISDIR`, `EPERM`.
+    fn unlink(&self, name: &[u8]) -> Result<()> {
+        Err(Errno::PERM)
+    }
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// `ENOTEMPTY`, `ENOTDIR`, `ENOENT`.
+    fn rmdir(&self, name: &[u8]) -> Result<()> {
+        Err(Errno::PERM)
+    }
+    /// Moves `name` of this directory to `new_name` of `new_dir` (same file system), replacing what is there.
+    /// The caller has excluded moving a directory into itself.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EEXIST`, `ENOTEMPTY`, `EISDIR`, `ENOTDIR`, `EXDEV`, `EINVAL`.
+    fn rename(&self, name: &[u8], new_dir: &InodeRef, new_name: &[u8], flags: RenameFlags) -> Result<()> {
+        Err(Errno::PERM)
+    }
+    /// The target of a symbolic link.
+    ///
+    /// # Errors
+    /// `EINVAL` when it is none.
+    fn readlink(&self) -> Result<Vec<u8>> {
+        Err(Errno::INVAL)
+    }
+    /// Where a magic link of /proc leads; `None` for ordinary links, which are followed by their text.
+    fn magic_link(&self) -> Option<Result<MagicLink>> {
+        None
+    }
+    /// Opens it: everything an open file does. `O_TRUNC` was done by the caller through `set_attr`; permission
+    /// was checked. `flags` are the `O_*` bits of open(2).
+    ///
+    /// # Errors
+    /// `ENXIO`, `ENODEV`, `EISDIR` …
+    fn open(self: Arc<Self>, flags: super::OpenFlags) -> Result<Box<dyn FileOps>>;
+    /// Value of an extended attribute.
+    ///
+    /// # Errors
+    /// `ENODATA`; `EOPNOTSUPP` where there are none.
+    fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
+        Err(Errno::OPNOTSUPP)
+    }
+    /// Sets an extended attribute.
+    ///
+    /// # Errors
+    /// `EEXIST` or `ENODATA` by the flags; `ENOSPC`; `EOPNOTSUPP`.
+    fn set_xattr(&self, name: &[u8], value: &[u8], flags: XattrFlags) -> Result<()> {
+        Err(Errno::OPNOTSUPP)
+    }
+    /// Names of all extended attributes.
+    ///
+    /// # Errors
+    /// What the host answers.
+    fn list_xattr(&self) -> Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
+    }
+    /// Removes an extended attribute.
+    ///
+    /// # Errors
+    /// `ENODATA`, `EOPNOTSUPP`.
+    fn remove_xattr(&self, name: &[u8]) -> Result<()> {
+        Err(Errno::OPNOTSUPP)
+    }
+}
+
+/// The concrete inode behind the trait object, when it is a `T`.
+pub fn downcast_inode<T: Inode>(inode: &InodeRef) -> Option<&T> {
+    let any: &dyn Any = &**inode;
+    any.downcast_ref()
+}
+
+impl core::fmt::Debug for dyn Inode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Inode({:?})", self.kind())
+    }
+}

@@ -1,0 +1,37 @@
+//! The virtual file system: what every file system looks like to the system calls, and the tree of names.
+//!
+//! ```text
+//! fd_table --> File (open file description) --> FileOps      (what an open file does)
+//!                |
+//!                v
+//!              Dentry (a name in the tree) ----> Inode        (what a name stands for; a file system's own)
+//! ```
+//!
+//! Here live the traits, the dentry tree, path resolution (`namei`) and descriptor tables. File systems live in
+//! `crate::fs`; pipes, eventfd and other nameless files implement [`FileOps`] in `crate::fs` too.
+
+mod dentry;
+mod fd_table;
+mod file;
+mod inode;
+pub mod namei;
+mod poll;
+mod stat;
+
+pub use dentry::Dentry;
+pub use fd_table::{Fd, FdTable};
+pub use file::{File, FileOps, MmapSource, OpenFlags, ReaddirSink, WriteAt};
+pub use inode::{
+    CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, XattrFlags, downcast_inode,
+};
+pub use poll::{PollEvents, PollTable};
+pub use stat::{FileType, SetAttr, Stat, StatFs, TimeSpec};
+
+/// Longest name of one path component (`NAME_MAX`).
+pub const NAME_MAX: usize = 255;
+/// Longest path with its NUL (`PATH_MAX`).
+pub const PATH_MAX: usize = 4096;
+/// How many symbolic links one resolution follows before `ELOOP` (path_resolution(7)).
+pub const MAX_SYMLINKS: usize = 40;
+/// What one read or write moves at most (`MAX_RW_COUNT`).
+pub const MAX_RW_COUNT: usize = 0x7fff_f000;

@@ -1,0 +1,329 @@
+//! Path resolution (path_resolution(7)): from a path to a dentry, or to a directory and a last name.
+
+use super::{Dentry, FileType, MAX_SYMLINKS, MagicLink, NAME_MAX, PATH_MAX};
+use crate::task::Cred;
+use crate::{Errno, Result};
+use alloc::{sync::Arc, vec::Vec};
+
+bitflags::bitflags! {
+    /// `RESOLVE_*` of openat2(2).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Resolve: u64 {
+        /// Do not cross mounts.
+        const NO_XDEV = 0x01;
+        /// Do not follow magic links of /proc.
+        const NO_MAGICLINKS = 0x02;
+        /// Do not follow symbolic links at all.
+        const NO_SYMLINKS = 0x04;
+        /// Do not leave the tree below the start.
+        const BENEATH = 0x08;
+        /// Treat the start as `/`.
+        const IN_ROOT = 0x10;
+        /// Only what is cached.
+        const CACHED = 0x20;
+    }
+}
+
+/// Where a resolution starts and what it may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Walk<'a> {
+    /// Who asks.
+    pub cred: &'a Cred,
+    /// The process's root directory.
+    pub root: &'a Arc<Dentry>,
+    /// Where a relative path starts.
+    pub base: &'a Arc<Dentry>,
+    /// Restrictions of openat2(2).
+    pub resolve: Resolve,
+}
+
+/// What a path came to.
+#[derive(Debug)]
+pub enum Found {
+    /// A name in the tree.
+    Dentry(Arc<Dentry>),
+    /// Through a magic link: a file without a name.
+    Inode(super::InodeRef),
+}
+
+/// The last component of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// An ordinary name.
+    Normal(Vec<u8>),
+    /// `.`, `..` or `/`: the directory itself was resolved.
+    Special(&'static [u8]),
+}
+
+/// A directory and the name in it that a path ends with; the name itself was not looked up.
+#[derive(Debug)]
+pub struct Parent {
+    /// The directory (for [`Last::Special`], the result itself).
+    pub dir: Arc<Dentry>,
+    /// The last name.
+    pub last: Last,
+    /// Whether the path ended with `/`: the name must be a directory.
+    pub trailing_slash: bool,
+}
+
+/// The state of one resolution.
+struct State<'a> {
+    walk: Walk<'a>,
+    /// `/` of this resolution.
+    root: &'a Arc<Dentry>,
+    here: Arc<Dentry>,
+    links_followed: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// Resolves `path` completely.
+    ///
+    /// # Errors
+    /// `ENOENT` (also for an empty path), `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`, `EXDEV` by `resolve`.
+    pub fn lookup(&self, path: &[u8], follow_last: bool) -> Result<Arc<Dentry>> {
+        match self.find(path, follow_last)? {
+            Found::Dentry(dentry) => Ok(dentry),
+            Found::Inode(inode) => Ok(Dentry::new_detached(b"", self.root, inode)),
+        }
+    }
+
+    /// Resolves `path` completely; tells a file without a name apart.
+    ///
+    /// # Errors
+    /// As [`lookup`](Self::lookup).
+    pub fn find(&self, path: &[u8], follow_last: bool) -> Result<Found> {
+        let mut state = self.start(path)?;
+        state.run(path, follow_last, false).map(|end| match end {
+            End::Found(found) => found,
+            End::Parent(parent) => Found::Dentry(parent.dir),
+        })
+    }
+
+    /// Resolves all but the last component. With `follow_last`, a symbolic link there is followed as long as
+    /// there is one (`open(O_CREAT)`).
+    ///
+    /// # Errors
+    /// As [`lookup`](Self::lookup).
+    pub fn parent(&self, path: &[u8], follow_last: bool) -> Result<Parent> {
+        let mut state = self.start(path)?;
+        match state.run(path, follow_last, true)? {
+            End::Parent(parent) => Ok(parent),
+            End::Found(Found::Dentry(dir)) => {
+                Ok(Parent { dir, last: Last::Special(b"."), trailing_slash: false })
+            }
+            End::Found(Found::Inode(_)) => Err(Errno::EXIST),
+        }
+    }
+
+    fn start(&self, path: &[u8]) -> Result<State<'a>> {
+        if path.is_empty() {
+            return Err(Errno::NOENT);
+        }
+        if path.len() >= PATH_MAX {
+            return Err(Errno::NAMETOOLONG);
+        }
+        let scoped = self.resolve.intersects(Resolve::BENEATH | Resolve::IN_ROOT);
+        let root = if scoped { self.base } else { self.root };
+        let here = if path[0] == b'/' {
+            if self.resolve.contains(Resolve::BENEATH) {
+                return Err(Errno::XDEV);
+            }
+            root.clone()
+        } else {
+            self.base.clone()
+        };
+        Ok(State { walk: *self, root, here, links_followed: 0 })
+    }
+}
+
+enum End {
+    Found(Found),
+    Parent(Parent),
+}
+
+impl State<'_> {
+    /// Walks along `path`. With `want_parent`, stops before the last component.
+    fn run(&mut self, path: &[u8], follow_last: bool, want_parent: bool) -> Result<End> {
+        // The rest of the path; replaced by "target/rest" when a link is followed.
+        let mut owned: Vec<u8>;
+        let mut rest = path;
+        loop {
+            while let [b'/', tail @ ..] = rest {
+                rest = tail;
+            }
+            let Some((name, tail, slash)) = split(rest) else {
+                let dir = self.here.clone();
+                return Ok(if want_parent {
+                    End::Parent(Parent { dir, last: Last::Special(b"/"), trailing_slash: false })
+                } else {
+                    End::Found(Found::Dentry(dir))
+                });
+            };
+            let is_last = tail.is_empty();
+            if self.here.kind() != FileType::Directory {
+                return Err(Errno::NOTDIR);
+            }
+            self.may_search()?;
+            match name {
+                b"." | b".." => {
+                    if name == b".." {
+                        self.up()?;
+                    }
+                    if is_last {
+                        let dir = self.here.clone();
+                        let special: &'static [u8] = if name == b"." { b"." } else { b".." };
+                        return Ok(if want_parent {
+                            End::Parent(Parent { dir, last: Last::Special(special), trailing_slash: slash })
+                        } else {
+                            End::Found(Found::Dentry(dir))
+                        });
+                    }
+                }
+                _ => {
+                    if name.len() > NAME_MAX {
+                        return Err(Errno::NAMETOOLONG);
+                    }
+                    let follow = !is_last || follow_last || slash;
+                    if is_last && want_parent && !follow_last {
+                        return Ok(self.stop_before(name, slash));
+                    }
+                    let child = match self.here.lookup(name) {
+                        Err(Errno::NOENT) if is_last && want_parent => {
+                            return Ok(self.stop_before(name, slash));
+                        }
+                        other => other?,
+                    };
+                    if self.walk.resolve.contains(Resolve::NO_XDEV) && child.covered().is_some() {
+                        return Err(Errno::XDEV);
+                    }
+                    if child.kind() == FileType::Symlink && follow {
+                        match self.follow(&child)? {
+                            Step::Text(target) => {
+                                if target.first() == Some(&b'/') {
+                                    if self.walk.resolve.contains(Resolve::BENEATH) {
+                                        return Err(Errno::XDEV);
+                                    }
+                                    self.here = self.root.clone();
+                                }
+                                let mut next = target;
+                                if next.len() + tail.len() + 1 >= 2 * PATH_MAX {
+                                    return Err(Errno::NAMETOOLONG);
+                                }
+                                if !is_last || slash {
+                                    next.push(b'/');
+                                }
+                                next.extend_from_slice(tail);
+                                owned = next;
+                                rest = &owned;
+                                continue;
+                            }
+                            Step::Jump(Found::Dentry(dentry)) => self.here = dentry,
+                            Step::Jump(Found::Inode(inode)) => {
+                                if !is_last || slash {
+                                    return Err(Errno::NOTDIR);
+                                }
+                                return Ok(End::Found(Found::Inode(inode)));
+                            }
+                        }
+                        if is_last {
+                            return Ok(End::Found(Found::Dentry(self.here.clone())));
+                        }
+                    } else {
+                        if is_last && want_parent {
+                            return Ok(self.stop_before(name, slash));
+                        }
+                        self.here = child;
+                        if is_last {
+                            if slash && self.here.kind() != FileType::Directory {
+                                return Err(Errno::NOTDIR);
+                            }
+                            return Ok(End::Found(Found::Dentry(self.here.clone())));
+                        }
+                    }
+                }
+            }
+            rest = tail;
+        }
+    }
+
+    fn stop_before(&self, name: &[u8], slash: bool) -> End {
+        End::Parent(Parent {
+            dir: self.here.clone(),
+            last: Last::Normal(name.to_vec()),
+            trailing_slash: slash,
+        })
+    }
+
+    fn may_search(&self) -> Result<()> {
+        if self.walk.cred.may_search_anything() {
+            return Ok(());
+        }
+        self.here.inode().permission(self.walk.cred, 1)
+    }
+
+    fn up(&mut self) -> Result<()> {
+        if Arc::ptr_eq(&self.here, self.root) {
+            if self.walk.resolve.contains(Resolve::BENEATH) {
+                return Err(Errno::XDEV);
+            }
+            return Ok(());
+        }
+        if Arc::ptr_eq(&self.here, self.walk.root) {
+            return Ok(());
+        }
+        if self.walk.resolve.contains(Resolve::NO_XDEV) && self.here.covered().is_some() {
+            return Err(Errno::XDEV);
+        }
+        if let Some(parent) = self.here.parent() {
+            self.here = parent.top();
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, link: &Arc<Dentry>) -> Result<Step> {
+        let resolve = self.walk.resolve;
+        if resolve.contains(Resolve::NO_SYMLINKS) {
+            return Err(Errno::LOOP);
+        }
+        self.links_followed += 1;
+        if self.links_followed > MAX_SYMLINKS {
+            return Err(Errno::LOOP);
+        }
+        if let Some(magic) = link.inode().magic_link() {
+            if resolve.intersects(Resolve::NO_MAGICLINKS) {
+                return Err(Errno::LOOP);
+            }
+            if resolve.intersects(Resolve::BENEATH | Resolve::IN_ROOT | Resolve::NO_XDEV) {
+                return Err(Errno::XDEV);
+            }
+            return Ok(Step::Jump(match magic? {
+                MagicLink::Dentry(dentry) => Found::Dentry(dentry),
+                MagicLink::Inode(inode) => Found::Inode(inode),
+            }));
+        }
+        let target = link.inode().readlink()?;
+        if target.is_empty() {
+            return Err(Errno::NOENT);
+        }
+        Ok(Step::Text(target))
+    }
+}
+
+enum Step {
+    Text(Vec<u8>),
+    Jump(Found),
+}
+
+/// The first component, what follows its slashes, and whether a slash followed. `None` at the end.
+fn split(path: &[u8]) -> Option<(&[u8], &[u8], bool)> {
+    if path.is_empty() {
+        return None;
+    }
+    let end = path.iter().position(|&b| b == b'/').unwrap_or(path.len());
+    let (name, mut tail) = path.split_at(end);
+    let slash = !tail.is_empty();
+    while let [b'/', more @ ..] = tail {
+        tail = more;
+    }
+    Some((name, tail, slash))
+}
