@@ -1,0 +1,236 @@
+//! The anchor: one block per host thread, found through `gs`. It holds what the entry code needs when every
+//! register still belongs to the user. Also here: the thread's `fs` base and the kick flag. Written by `run`,
+//! by the entry assembly and by the signal handler of the same thread, never by another thread.
+
+use core::arch::asm;
+use core::mem::offset_of;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering::Relaxed};
+
+use super::context::Context;
+use super::{cpu, linux};
+
+/// What `gs` points to on a thread that enters user programs.
+///
+/// It must not move and must live as long as the thread. All fields but the kernel's own word are private.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Anchor {
+    /// The anchor's own address, so that `mov reg, gs:[0]` finds it.
+    pub(crate) this: AtomicPtr<Anchor>,
+    /// The kernel's stack pointer while the user runs; there lie rbx, rbp and the address to go back to.
+    pub(crate) kernel_rsp: AtomicUsize,
+    /// The context that is entered now, or was last.
+    pub(crate) current: AtomicPtr<Context>,
+    /// The only context that may be entered without a look at the rest of this block; null after a kick.
+    pub(crate) fast: AtomicPtr<Context>,
+    /// The user's rip, for the last jump in and the first pop out.
+    pub(crate) rip: AtomicUsize,
+    /// The user's r11 on its way to the context.
+    pub(crate) scratch: AtomicUsize,
+    /// Whether the code of the user runs.
+    pub(crate) in_user: AtomicU8,
+    /// Whether a kick came while the kernel ran.
+    pub(crate) kicked: AtomicU8,
+    /// The context whose extended state is in the processor, or null.
+    pub(crate) live: AtomicPtr<Context>,
+    /// Where `syscall_fn_entry` goes on: the bare or the hosted call entry.
+    pub(crate) call_entry: AtomicUsize,
+    /// The kernel's own word, see [`set_anchor_data`].
+    pub(crate) user_data: AtomicUsize,
+    /// What `iretq` pops: rip, cs, rflags, rsp, ss.
+    pub(crate) iret: [AtomicUsize; 5],
+}
+
+const _: () = assert!(offset_of!(Anchor, this) == 0);
+
+impl Anchor {
+    /// An anchor that no thread uses yet.
+    pub const fn new() -> Self {
+        Anchor {
+            this: AtomicPtr::new(null_mut()),
+            kernel_rsp: AtomicUsize::new(0),
+            current: AtomicPtr::new(null_mut()),
+            fast: AtomicPtr::new(null_mut()),
+            rip: AtomicUsize::new(0),
+            scratch: AtomicUsize::new(0),
+            in_user: AtomicU8::new(0),
+            kicked: AtomicU8::new(0),
+            live: AtomicPtr::new(null_mut()),
+            call_entry: AtomicUsize::new(0),
+            user_data: AtomicUsize::new(0),
+            iret: [const { AtomicUsize::new(0) }; 5],
+        }
+    }
+
+    /// Forgets that `context` is in the processor.
+    pub(crate) fn forget(&self, context: *const Context) {
+        if core::ptr::eq(self.live.load(Relaxed), context) {
+            self.live.store(null_mut(), Relaxed);
+            self.fast.store(null_mut(), Relaxed);
+        }
+    }
+}
+
+impl Default for Anchor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// 0 not asked yet, 1 the host allows `wrfsbase` and friends, 2 it does not.
+static FSGSBASE: AtomicU8 = AtomicU8::new(0);
+
+/// Whether `rdgsbase` and friends work here. One host call the first time.
+#[inline(always)]
+pub(crate) fn has_fsgsbase() -> bool {
+    match FSGSBASE.load(Relaxed) {
+        0 => ask_fsgsbase(),
+        answer => answer == 1,
+    }
+}
+
+#[cold]
+fn ask_fsgsbase() -> bool {
+    let yes = linux::fsgsbase_in_auxv();
+    FSGSBASE.store(if yes { 1 } else { 2 }, Relaxed);
+    yes
+}
+
+pub(crate) fn gsbase() -> usize {
+    if has_fsgsbase() {
+        // SAFETY: the host allows it.
+        return unsafe { cpu::rdgsbase() };
+    }
+    let mut base = 0usize;
+    // SAFETY: the call writes one word to `base`.
+    unsafe { linux::arch_prctl(linux::ARCH_GET_GS, &raw mut base as usize) };
+    base
+}
+
+/// The calling thread's anchor, or `None` where no anchor was installed. Works on any thread, at any time.
+#[inline]
+pub fn current_anchor() -> Option<&'static Anchor> {
+    let base = gsbase() as *const Anchor;
+    // SAFETY: a gs base that is not null was set by `install_thread`, whose caller promised that the anchor
+    // lives as long as the thread.
+    unsafe { base.as_ref() }
+}
+
+/// The calling thread's anchor, quicker than [`current_anchor`].
+///
+/// # Safety
+/// An anchor is installed on this thread.
+#[inline(always)]
+pub(crate) unsafe fn this_anchor() -> &'static Anchor {
+    let anchor: *const Anchor;
+    // SAFETY: gs points to an anchor, whose first word is its own address.
+    unsafe {
+        asm!("mov {}, gs:[0]", out(reg) anchor, options(nostack, preserves_flags, pure, readonly));
+        &*anchor
+    }
+}
+
+/// Makes `anchor` the calling thread's anchor (`gs` base) and `alt_stack` its signal stack, so that it can
+/// [`Context::run_bare`]. Replaces an earlier anchor of the thread.
+///
+/// `alt_len` is in bytes; a handler needs the host's `AT_MINSIGSTKSZ` and 4 KiB more. Pass a null `alt_stack` to
+/// leave the thread's signal stack as it is. `Err` holds the host's error number.
+///
+/// # Safety
+/// `anchor` and `alt_stack` must be valid and stay where they are until the thread ends or installs others, and
+/// nobody else on the thread may use `gs`. No context may be live on the earlier anchor (see
+/// [`Context::detach`]).
+pub unsafe fn install_thread(anchor: *mut Anchor, alt_stack: *mut u8, alt_len: usize) -> Result<(), i32> {
+    if !alt_stack.is_null() {
+        // SAFETY: the caller gives the stack for good.
+        let ret = unsafe { linux::sigaltstack(alt_stack, alt_len) };
+        if ret < 0 {
+            return Err(-ret as i32);
+        }
+    }
+    // SAFETY: the caller gives a valid anchor that no other thread uses.
+    unsafe { (*anchor).this.store(anchor, Relaxed) };
+    if has_fsgsbase() {
+        // SAFETY: the host allows it, and gs is ours by the caller's promise.
+        unsafe { cpu::wrgsbase(anchor as usize) };
+    } else {
+        // SAFETY: sets the register only; gs is ours by the caller's promise.
+        let ret = unsafe { linux::arch_prctl(linux::ARCH_SET_GS, anchor as usize) };
+        if ret < 0 {
+            return Err(-ret as i32);
+        }
+    }
+    Ok(())
+}
+
+/// The kernel's own word in the calling thread's anchor; one load. 0 until it is set.
+///
+/// # Safety
+/// An anchor is installed on this thread.
+#[inline(always)]
+pub unsafe fn anchor_data() -> usize {
+    let data;
+    // SAFETY: gs points to an anchor.
+    unsafe {
+        asm!("mov {}, gs:[{at}]", out(reg) data, at = const offset_of!(Anchor, user_data),
+            options(nostack, preserves_flags, readonly));
+    }
+    data
+}
+
+/// Sets the word that [`anchor_data`] returns, for instance the address of the kernel's current thread.
+///
+/// # Safety
+/// An anchor is installed on this thread.
+#[inline(always)]
+pub unsafe fn set_anchor_data(data: usize) {
+    // SAFETY: passed on.
+    unsafe { this_anchor() }.user_data.store(data, Relaxed);
+}
+
+/// Whether a kick reached the calling thread while the kernel ran and no run has reported it yet.
+pub fn was_kicked() -> bool {
+    current_anchor().is_some_and(|anchor| anchor.kicked.load(Relaxed) != 0)
+}
+
+/// Takes the kick back, so that the next run does not return at once with [`crate::TRAP_KICK`].
+pub fn clear_kick() {
+    if let Some(anchor) = current_anchor() {
+        anchor.kicked.store(0, Relaxed);
+    }
+}
+
+/// The calling thread's `fs` base, which is the user's in a freestanding kernel.
+pub fn user_fsbase() -> usize {
+    if has_fsgsbase() {
+        // SAFETY: the host allows it.
+        return unsafe { cpu::rdfsbase() };
+    }
+    let mut base = 0usize;
+    // SAFETY: the call writes one word to `base`.
+    unsafe { linux::arch_prctl(linux::ARCH_GET_FS, &raw mut base as usize) };
+    base
+}
+
+/// Sets the calling thread's `fs` base. `Err` when the address is not in the user half of the address space,
+/// where the host's `arch_prctl` says EPERM.
+///
+/// # Safety
+/// The kernel itself must not use `fs`: it is a freestanding one.
+#[allow(clippy::result_unit_err)] // there is one way to fail
+pub unsafe fn set_user_fsbase(base: usize) -> Result<(), ()> {
+    const TASK_SIZE_MAX: usize = (1 << 47) - 4096;
+    if base >= TASK_SIZE_MAX {
+        return Err(());
+    }
+    if has_fsgsbase() {
+        // SAFETY: the host allows it, the address is canonical, and the kernel does not use fs.
+        unsafe { cpu::wrfsbase(base) };
+        Ok(())
+    } else {
+        // SAFETY: as above.
+        let ret = unsafe { linux::arch_prctl(linux::ARCH_SET_FS, base) };
+        if ret < 0 { Err(()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,153 @@
+# The way in. A routine per kind of entry:
+#
+#   bare        arithmetic flags only; what is not loaded here is live in the processor
+#   bare_iret   the same, but every flag (DF TF AC NT ID) through iretq
+#
+# In:   rdi = the context, rsp = the kernel's stack with the address to go back to on top.
+# Out:  to the user with the context's registers; nothing is pushed to or read from the user's stack.
+#       Comes back to the address on the kernel's stack with eax = 1 when the user has left (by an entry or a
+#       trap), or with eax = 0 when this routine may not be used now (see `Anchor::fast`).
+# Lost on the way back: all but rbx, rbp, rsp, gs (the caller names them).
+#
+# Between `_check` and `_end` nothing has been written but the anchor: a kick or a fault there is undone by
+# going to `fncall_exit_tail`. Everything before `_check` is ordinary kernel code.
+
+.macro FNCALL_LOAD_XMM
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movaps xmm\n, [rdi + {XMM} + 16*\n]
+    .endr
+.endm
+
+# All general registers but rsp, rip and rdi. No flag changes.
+.macro FNCALL_LOAD_GENERAL
+    mov rax, [rdi + {RAX}]
+    mov rbx, [rdi + {RBX}]
+    mov rcx, [rdi + {RCX}]
+    mov rdx, [rdi + {RDX}]
+    mov rsi, [rdi + {RSI}]
+    mov rbp, [rdi + {RBP}]
+    mov r8,  [rdi + {R8}]
+    mov r9,  [rdi + {R9}]
+    mov r10, [rdi + {R10}]
+    mov r11, [rdi + {R11}]
+    mov r12, [rdi + {R12}]
+    mov r13, [rdi + {R13}]
+    mov r14, [rdi + {R14}]
+    mov r15, [rdi + {R15}]
+.endm
+
+# The kernel's frame while the user runs, high addresses on top:
+#
+#                   address to go back to
+#                   rbp
+#   kernel_rsp ──►  rbx
+.macro FNCALL_SAVE_KERNEL
+    .cfi_startproc
+    push rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbp, 0
+    push rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbx, 0
+    mov gs:[{KERNEL_RSP}], rsp
+.endm
+
+# OF from bit 11 of rax, SF ZF AF PF CF from its low byte. Loses rax, rcx.
+.macro FNCALL_LOAD_FLAGS
+    mov ecx, eax
+    shr ecx, 11
+    and ecx, 1
+    mov ah, al
+    add cl, 0x7f                        # overflows when OF is to be 1
+    sahf
+.endm
+
+# The frame of iretq, in the anchor: rip, cs, rflags, rsp, ss. Loses rax, rcx, rdx.
+.macro FNCALL_FILL_IRET
+    mov rdx, [rdi + {RIP}]
+    mov gs:[{IRET}], rdx
+    mov ecx, cs
+    mov gs:[{IRET} + 8], rcx
+    mov rax, [rdi + {RFLAGS}]
+    and eax, {USER_FLAGS}
+    or  eax, 0x202
+    mov gs:[{IRET} + 16], rax
+    mov rdx, [rdi + {RSP}]
+    mov gs:[{IRET} + 24], rdx
+    mov ecx, ss
+    mov gs:[{IRET} + 32], rcx
+.endm
+
+.globl fncall_text_start
+.hidden fncall_text_start
+fncall_text_start:
+
+.p2align 6
+.globl fncall_enter_bare, fncall_enter_bare_check, fncall_enter_bare_end
+.hidden fncall_enter_bare, fncall_enter_bare_check, fncall_enter_bare_end
+.type fncall_enter_bare, @function
+fncall_enter_bare:
+    FNCALL_SAVE_KERNEL
+fncall_enter_bare_check:
+    cmp gs:[{FAST}], rdi                # kicked, or another context is live?
+    jne fncall_enter_refused
+    mov rax, [rdi + {RFLAGS}]
+    test eax, {SLOW_FLAGS}
+    jnz fncall_enter_refused
+    mov rcx, [rdi + {RIP}]
+    mov gs:[{ANCHOR_RIP}], rcx
+    FNCALL_LOAD_XMM
+    FNCALL_LOAD_FLAGS
+    FNCALL_LOAD_GENERAL
+    mov byte ptr gs:[{IN_USER}], 1
+    .cfi_undefined rip                  # the stack is the user's from here
+    mov rsp, [rdi + {RSP}]
+    mov rdi, [rdi + {RDI}]
+    jmp qword ptr gs:[{ANCHOR_RIP}]
+fncall_enter_bare_end:
+    .cfi_endproc
+.size fncall_enter_bare, . - fncall_enter_bare
+
+.p2align 4
+.globl fncall_enter_bare_iret, fncall_enter_bare_iret_check, fncall_enter_bare_iret_end
+.hidden fncall_enter_bare_iret, fncall_enter_bare_iret_check, fncall_enter_bare_iret_end
+.type fncall_enter_bare_iret, @function
+fncall_enter_bare_iret:
+    FNCALL_SAVE_KERNEL
+fncall_enter_bare_iret_check:
+    cmp gs:[{FAST}], rdi
+    jne fncall_enter_refused
+    FNCALL_FILL_IRET
+    FNCALL_LOAD_XMM
+    FNCALL_LOAD_GENERAL
+    mov byte ptr gs:[{IN_USER}], 1
+    .cfi_undefined rip
+    mov rsp, gs:[{THIS}]
+    lea rsp, [rsp + {IRET}]
+    mov rdi, [rdi + {RDI}]
+    iretq
+fncall_enter_bare_iret_end:
+    .cfi_endproc
+.size fncall_enter_bare_iret, . - fncall_enter_bare_iret
+
+# Not now: back to the caller with eax = 0. Nothing has been loaded yet.
+.p2align 4
+.type fncall_enter_refused, @function
+fncall_enter_refused:
+    .cfi_startproc
+    .cfi_adjust_cfa_offset 16
+    .cfi_rel_offset rbp, 8
+    .cfi_rel_offset rbx, 0
+    pop rbx
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore rbx
+    pop rbp
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore rbp
+    xor eax, eax
+    pop rdx
+    .cfi_adjust_cfa_offset -8
+    .cfi_register rip, rdx
+    jmp rdx                             # not ret: the predictor's return stack belongs to the user's calls
+    .cfi_endproc
+.size fncall_enter_refused, . - fncall_enter_refused

@@ -1,0 +1,25 @@
+//! x86-64. `regs` and `context` are the data; `entry` holds the assembly of the way in and out; `anchor` is the
+//! block behind `gs`; `signal` turns host signals into traps; `xstate` is everything that XSAVE knows; `cpu` and
+//! `linux` are single instructions and single host calls.
+
+mod anchor;
+mod context;
+mod cpu;
+mod entry;
+mod linux;
+mod regs;
+mod run;
+mod signal;
+mod sud;
+mod xstate;
+
+pub use anchor::{
+    Anchor, anchor_data, clear_kick, current_anchor, install_thread, set_anchor_data, set_user_fsbase,
+    user_fsbase, was_kicked,
+};
+pub use context::{Context, Fault};
+pub use entry::{jump_entry_addr_bare, syscall_fn_entry};
+pub use regs::{GeneralRegs, TRAP_KICK, TRAP_SYSCALL, UserContext};
+pub use signal::{FaultAction, HandlerConfig, KernelFault, install_handlers};
+pub use sud::{disable_sud, enable_sud};
+pub use xstate::{BadXstate, xstate_features, xstate_frame_size, xstate_size};
