@@ -1,0 +1,181 @@
+//! Plans every `syscall` of ELF files and reports which route was found, or why none was.
+//!
+//! ```sh
+//! cargo run --release -p rewriter --example scan -- [-v] [--blind] FILE…
+//! ```
+//!
+//! `-v` prints one line for each site, `--blind` withholds the functions' bounds. Functions come from
+//! `.eh_frame` and the symbol tables; the sites are found by decoding the executable sections. The
+//! trampolines are imagined 256 MiB further up. Each patch is applied to a copy of the section before
+//! the next site is planned, so that sites compete for islands as they would in memory.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::{env, fs};
+
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
+use rewriter::{Code, Hints, plan};
+
+fn main() -> ExitCode {
+    let (mut verbose, mut blind, mut files) = (false, false, Vec::new());
+    for arg in env::args().skip(1) {
+        match arg.as_str() {
+            "-v" => verbose = true,
+            "--blind" => blind = true,
+            _ => files.push(arg),
+        }
+    }
+    let mut total = Tally::default();
+    for file in &files {
+        match scan(file, verbose, blind) {
+            Ok(tally) => {
+                println!("{file}: {tally}");
+                total.add(&tally);
+            }
+            Err(error) => eprintln!("{file}: {error}"),
+        }
+    }
+    println!("total: {total}");
+    ExitCode::SUCCESS
+}
+
+#[derive(Default)]
+struct Tally {
+    sites: usize,
+    patched: usize,
+    quiesce: usize,
+    by_outcome: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Tally) {
+        self.sites += other.sites;
+        self.patched += other.patched;
+        self.quiesce += other.quiesce;
+        for (outcome, count) in &other.by_outcome {
+            *self.by_outcome.entry(outcome.clone()).or_default() += count;
+        }
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let percent = 100.0 * self.patched as f64 / self.sites.max(1) as f64;
+        write!(f, "{} of {} sites ({percent:.1} %)", self.patched, self.sites)?;
+        write!(f, ", {} need a stop", self.quiesce)?;
+        self.by_outcome.iter().try_for_each(|(outcome, count)| write!(f, "; {outcome}: {count}"))
+    }
+}
+
+fn scan(path: &str, verbose: bool, blind: bool) -> Result<Tally, Box<dyn std::error::Error>> {
+    let data = fs::read(path)?;
+    let file = object::File::parse(&*data)?;
+    let functions = functions(&file)?;
+    let mut tally = Tally::default();
+    for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
+        let (base, mut bytes) = (section.address(), section.data()?.to_vec());
+        let mut fixed = Vec::new();
+        for site in sites(&Code { base, bytes: &bytes }, &functions) {
+            let code = Code { base, bytes: &bytes };
+            // As a kernel would see it: a page on each side.
+            let function = functions.range(..=site).next_back().map(|(&start, &end)| (start, end));
+            let function = function.filter(|&(_, end)| site < end);
+            let low = site.saturating_sub(4096).min(function.map_or(u64::MAX, |f| f.0)).max(code.base);
+            let high = (site + 4096).max(function.map_or(0, |f| f.1)).min(code.end());
+            let view = Code {
+                base: low,
+                bytes: &code.bytes[(low - code.base) as usize..(high - code.base) as usize],
+            };
+            // `rax` of a path that loads it just before; others are not known before they are run.
+            let at = (site - code.base) as usize;
+            let rax = match at.checked_sub(5).map(|from| &code.bytes[from..at]) {
+                Some([0xb8, a, b, c, d]) => u32::from_le_bytes([*a, *b, *c, *d]).into(),
+                _ => likely_rax(&code, site, function),
+            };
+            let hints = Hints { function: function.filter(|_| !blind), rax, fixed: &fixed };
+            let outcome = match plan(&view, site, &hints, site + (256 << 20), 0x7fff_0000_0000) {
+                Ok(patch) => {
+                    tally.patched += 1;
+                    tally.quiesce += usize::from(patch.quiesce);
+                    for write in &patch.writes {
+                        let at = (write.addr - base) as usize;
+                        assert_eq!(bytes[at..at + write.old.len()], write.old);
+                        bytes[at..at + write.bytes.len()].copy_from_slice(&write.bytes);
+                    }
+                    fixed.extend(patch.fixed);
+                    format!("{:?}", patch.route)
+                }
+                Err(refusal) => format!("refused, {refusal}"),
+            };
+            if verbose {
+                let within = function.map_or_else(String::new, |(start, _)| {
+                    let name = file.symbols().chain(file.dynamic_symbols()).find(|s| s.address() == start);
+                    let name = name.and_then(|s| s.name().ok()).unwrap_or("?").to_owned();
+                    format!(" {name}+{:#x}", site - start)
+                });
+                println!("{path} {site:#x}{within}: {outcome}");
+            }
+            tally.sites += 1;
+            *tally.by_outcome.entry(outcome).or_default() += 1;
+        }
+    }
+    Ok(tally)
+}
+
+/// The last immediate loaded into `eax` before the site, in the function or 64 bytes back.
+fn likely_rax(code: &Code, site: u64, function: Option<(u64, u64)>) -> u64 {
+    let from = function.map_or(site.saturating_sub(64).max(code.base), |(start, _)| start.max(code.base));
+    let starts = rewriter::instruction_starts(code, from, site);
+    let bytes = |at: u64| &code.bytes[(at - code.base) as usize..];
+    let load = starts.iter().rev().take(16).find_map(|&at| match bytes(at) {
+        [0xb8, a, b, c, d, ..] | [0x48, 0xc7, 0xc0, a, b, c, d, ..] => {
+            Some(u32::from_le_bytes([*a, *b, *c, *d]).into())
+        }
+        _ => None,
+    });
+    load.unwrap_or(0)
+}
+
+/// Start and end of every function known.
+fn functions(file: &object::File) -> Result<BTreeMap<u64, u64>, Box<dyn std::error::Error>> {
+    use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection};
+    let mut functions = BTreeMap::new();
+    let symbols = file.symbols().chain(file.dynamic_symbols());
+    for symbol in symbols.filter(|s| s.kind() == SymbolKind::Text && s.size() > 0) {
+        functions.insert(symbol.address(), symbol.address() + symbol.size());
+    }
+    if let Some(section) = file.section_by_name(".eh_frame") {
+        let data = section.data()?;
+        let frame = EhFrame::new(data, LittleEndian);
+        let bases = BaseAddresses::default().set_eh_frame(section.address());
+        let mut entries = frame.entries(&bases);
+        while let Some(entry) = entries.next()? {
+            if let CieOrFde::Fde(partial) = entry {
+                let fde = partial.parse(|_, bases, offset| frame.cie_from_offset(bases, offset))?;
+                functions.insert(fde.initial_address(), fde.initial_address() + fde.len());
+            }
+        }
+    }
+    Ok(functions)
+}
+
+/// The `syscall` instructions of a section. Decoding begins anew at every function, so that data
+/// between them does no harm.
+fn sites(code: &Code, functions: &BTreeMap<u64, u64>) -> Vec<u64> {
+    let mut sites = Vec::new();
+    let mut at = code.base;
+    while at < code.end() {
+        let next = functions.range(at + 1..).next().map_or(code.end(), |(&start, _)| start.min(code.end()));
+        let starts = rewriter::instruction_starts(code, at, next);
+        let is_site = |&at: &u64| code.bytes[(at - code.base) as usize..].starts_with(&[0x0f, 0x05]);
+        sites.extend(starts.iter().copied().filter(is_site));
+        at = match starts.last() {
+            // Stopped early at bytes that are no instruction.
+            Some(&last) if last + 15 < next => last + 1,
+            _ => next,
+        };
+    }
+    sites.sort_unstable();
+    sites.dedup();
+    sites
+}

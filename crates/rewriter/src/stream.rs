@@ -1,0 +1,228 @@
+//! Where instructions begin.
+//!
+//! Forward from a known boundary there is nothing to decide. Backward, x86 cannot be decoded, so the
+//! boundaries before a site come from one of two sources:
+//!
+//! - the function's first byte, if the caller knows it, decoded forward up to the site;
+//! - *self-synchronisation*: decoding is started at every byte of a zone before the site, and the
+//!   streams that arrive at the site are compared. The program's own stream is one of them: code has a
+//!   boundary in any 15 consecutive bytes, and where data precedes the code, the boundary after it is
+//!   a start of the zone too. So a boundary that *every* arriving stream shares is a boundary of the
+//!   program's own stream. Streams that step over the site are not the program's.
+//!
+//! Who calls it: `choose`, once per site. Deciding who jumps where is `targets`' part.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
+
+use crate::{Code, List};
+
+/// How far back decoding is started, in bytes. Short jumps reach 128 bytes; the rest is for streams
+/// to meet.
+const ZONE: u64 = 352;
+
+/// A boundary is believed only if all streams begun at least this many bytes before it share it.
+/// Streams begun later had no time to meet.
+const SETTLE: usize = 24;
+
+/// … and if at least this many streams say so.
+const WITNESSES: usize = 12;
+
+/// Decodes single instructions of `Code` at any address.
+pub(crate) struct Reader<'a> {
+    decoder: Decoder<'a>,
+    code: Code<'a>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(code: &Code<'a>) -> Self {
+        Reader { decoder: Decoder::with_ip(64, code.bytes, code.base, DecoderOptions::NONE), code: *code }
+    }
+
+    /// The instruction at `addr`; `None` if it is not visible in whole, or none at all.
+    pub(crate) fn at(&mut self, addr: u64) -> Option<Instruction> {
+        let offset = usize::try_from(addr.checked_sub(self.code.base)?).ok()?;
+        if offset >= self.code.bytes.len() {
+            return None;
+        }
+        self.decoder.set_position(offset).ok()?;
+        self.decoder.set_ip(addr);
+        let insn = self.decoder.decode();
+        (!insn.is_invalid()).then_some(insn)
+    }
+
+    /// Offset in bytes of the 4-byte displacement of `insn`, which was decoded last.
+    pub(crate) fn displacement32(&self, insn: &Instruction) -> Option<usize> {
+        let offsets = self.decoder.get_constant_offsets(insn);
+        (offsets.displacement_size() == 4).then(|| offsets.displacement_offset())
+    }
+}
+
+/// The certain instructions before a site, in order; the last one ends where the site begins.
+/// Empty if nothing is certain.
+pub(crate) fn before(code: &Code, site: u64, function: Option<(u64, u64)>) -> List<Instruction> {
+    let mut reader = Reader::new(code);
+    let start = function.map(|(start, _)| start).filter(|&start| start <= site && start >= code.base);
+    let synced = synced(code, &mut reader, site, start);
+    if !synced.is_empty() {
+        return synced;
+    }
+    // The zone says nothing; the long way from the function's first byte is as good.
+    start.and_then(|start| chain(&mut reader, start, site)).unwrap_or_default()
+}
+
+/// The instructions from `from` on, if they lead exactly to `to`.
+fn chain(reader: &mut Reader, from: u64, to: u64) -> Option<List<Instruction>> {
+    let mut insns = Vec::new();
+    let mut at = from;
+    while at < to {
+        let insn = reader.at(at)?;
+        at = insn.next_ip();
+        insns.push(insn);
+    }
+    (at == to).then_some(insns)
+}
+
+/// The streams of the zone before a site, by byte offset from `low`; offset `len` is the site.
+struct Zone {
+    low: u64,
+    /// Length of the instruction at each byte, 0 for none.
+    lens: Vec<u8>,
+    /// Whether the stream from each byte arrives at the site.
+    arrives: Vec<bool>,
+}
+
+impl Zone {
+    fn new(code: &Code, reader: &mut Reader, site: u64) -> Zone {
+        let low = site.saturating_sub(ZONE).max(code.base);
+        let len = site.saturating_sub(low) as usize;
+        let lens: Vec<u8> =
+            (0..len as u64).map(|i| reader.at(low + i).map_or(0, |insn| insn.len() as u8)).collect();
+        let mut zone = Zone { low, lens, arrives: Vec::new() };
+        zone.arrives = zone.arriving_at(len);
+        zone
+    }
+
+    fn next(&self, i: usize) -> Option<usize> {
+        let len = usize::from(*self.lens.get(i)?);
+        (len != 0).then_some(i + len)
+    }
+
+    /// Whether the stream from each byte arrives at offset `to`.
+    fn arriving_at(&self, to: usize) -> Vec<bool> {
+        let mut arrives = vec![false; to + 1];
+        arrives[to] = true;
+        for i in (0..to).rev() {
+            arrives[i] = self.next(i).is_some_and(|next| next <= to && arrives[next]);
+        }
+        arrives
+    }
+
+    /// Whether more streams see the site as the tail of a longer instruction (`syscall` with a
+    /// prefix) than as one of its own.
+    fn is_prefixed(&self, reader: &mut Reader) -> bool {
+        let Some(last) = self.lens.len().checked_sub(1) else { return false };
+        let count = |arrives: &[bool]| arrives.iter().filter(|&&arrives| arrives).count();
+        reader.at(self.low + last as u64).is_some_and(|insn| insn.mnemonic() == Mnemonic::Syscall)
+            && count(&self.arriving_at(last)) > count(&self.arrives)
+    }
+
+    /// The boundaries on the stream from offset `from`, which arrives.
+    fn boundaries(&self, from: usize) -> Vec<usize> {
+        let site = self.lens.len();
+        core::iter::successors(Some(from), |&i| self.next(i)).take_while(|&i| i < site).collect()
+    }
+
+    /// The first boundary on the stream from offset `from` from which on every boundary before `to`
+    /// is shared by all arriving streams that had time to meet.
+    fn first_certain(&self, from: usize, to: usize) -> Option<usize> {
+        let mut on_chain = vec![false; self.arrives.len()];
+        let chain = self.boundaries(from);
+        for &i in &chain {
+            on_chain[i] = true;
+        }
+        // Where the stream from each byte joins the chain.
+        let site = self.lens.len();
+        let mut joins = vec![site; site + 1];
+        for i in (0..site).rev() {
+            joins[i] = match self.next(i) {
+                _ if on_chain[i] => i,
+                Some(next) if next < site => joins[next],
+                _ => site,
+            };
+        }
+        let mut first = None;
+        let (mut seen, mut witnesses, mut last_join) = (0, 0, 0);
+        for &boundary in chain.iter().filter(|&&boundary| boundary < to) {
+            while seen + SETTLE <= boundary {
+                if self.arrives[seen] {
+                    witnesses += 1;
+                    last_join = last_join.max(joins[seen]);
+                }
+                seen += 1;
+            }
+            if witnesses < WITNESSES || last_join > boundary {
+                first = None;
+            } else if first.is_none() {
+                first = Some(boundary);
+            }
+        }
+        first
+    }
+}
+
+fn synced(code: &Code, reader: &mut Reader, site: u64, start: Option<u64>) -> List<Instruction> {
+    let zone = Zone::new(code, reader, site);
+    let Some(earliest) = zone.arrives.iter().position(|&arrives| arrives) else { return Vec::new() };
+    let known = start.filter(|&start| start >= zone.low).map(|start| (start - zone.low) as usize);
+    let first = match known {
+        // A function whose instructions step over the site: the hint is wrong, or there is data in
+        // the function. Nothing is certain then.
+        Some(known) if !zone.arrives[known] => None,
+        // What precedes the function counts only if it leads to the function's first byte.
+        Some(known) if zone.boundaries(earliest).contains(&known) => {
+            Some(zone.first_certain(earliest, known).unwrap_or(known))
+        }
+        Some(known) => Some(known),
+        None if zone.is_prefixed(reader) => None,
+        None => zone.first_certain(earliest, zone.lens.len()),
+    };
+    first.and_then(|first| chain(reader, zone.low + first as u64, site)).unwrap_or_default()
+}
+
+/// The instructions from `from` on, up to `to`, the end of the visible bytes, or the first bytes that
+/// are no instruction.
+pub(crate) fn after(code: &Code, from: u64, to: u64) -> List<Instruction> {
+    let mut reader = Reader::new(code);
+    let mut insns = Vec::new();
+    let mut at = from;
+    while at < to {
+        let Some(insn) = reader.at(at) else { break };
+        at = insn.next_ip();
+        insns.push(insn);
+    }
+    insns
+}
+
+/// Addresses of the instructions met when decoding `code` from `from` up to `to` (exclusive), for tests
+/// and tools. Ends early at bytes that are no instruction.
+pub fn instruction_starts(code: &Code, from: u64, to: u64) -> Vec<u64> {
+    after(code, from, to).iter().map(Instruction::ip).collect()
+}
+
+/// Hands every instruction met between `from` and `to` to `found`; steps over bytes that are none.
+pub(crate) fn sweep(code: &Code, from: u64, to: u64, mut found: impl FnMut(Instruction)) {
+    let mut reader = Reader::new(code);
+    let mut at = from;
+    while at < to {
+        at = match reader.at(at) {
+            Some(insn) => {
+                found(insn);
+                insn.next_ip()
+            }
+            None => at + 1,
+        };
+    }
+}

@@ -1,0 +1,115 @@
+//! The bytes of a trampoline.
+//!
+//! ```text
+//!            [copies of the instructions before the site]
+//!   restart: lea  rcx, [rip + resume]
+//!            jmp  qword ptr [rip + 0]      enter the kernel
+//!            dq   entry
+//!            jmp  restart                  only if instructions behind the site moved: resume - 2
+//!   resume:  lea  rcx, [rip + site + 2]      makes the call again, as the original bytes would
+//!            [copies of the instructions behind the site]
+//!            jmp  end
+//! ```
+//!
+//! No flag, no stack and no register but `rcx` is touched; both `lea`s write what the `syscall`
+//! instruction itself would have written there.
+//!
+//! Who calls it: `choose`, when it knows which instructions move.
+
+use alloc::vec::Vec;
+
+use iced_x86::Instruction;
+
+use crate::relocate::{displacement, relative, relocate};
+use crate::targets::ends_flow;
+use crate::{Code, List, Moved, Refusal, SYSCALL_LEN};
+
+/// No trampoline is longer than this, in bytes. Most are 21 to 40 bytes long.
+const MAX_LEN: usize = 192;
+
+/// The most bytes a trampoline from [`plan`](crate::plan) can have; a patch that needed more is refused.
+pub fn trampoline_max_len() -> usize {
+    MAX_LEN
+}
+
+/// A trampoline at its address.
+pub(crate) struct Trampoline {
+    pub(crate) bytes: Vec<u8>,
+    /// Where the program goes on after the call.
+    pub(crate) resume: u64,
+    /// Where each instruction went, in order; the site itself went to `restart`.
+    pub(crate) moved: List<Moved>,
+    /// The jump back behind the moved instructions, and where it leads.
+    pub(crate) back: Option<Moved>,
+}
+
+/// What a trampoline does in place of the program.
+pub(crate) struct Contents<'a> {
+    pub(crate) site: u64,
+    /// The instructions before the site, up to it.
+    pub(crate) before: &'a [Instruction],
+    /// The instructions from the site's end on that were overwritten.
+    pub(crate) behind: &'a [Instruction],
+}
+
+/// Builds the trampoline that will be placed at `at` and enters the kernel at `entry`.
+pub(crate) fn build(code: &Code, at: u64, entry: u64, contents: &Contents) -> Result<Trampoline, Refusal> {
+    let Contents { site, before, behind } = *contents;
+    let original_resume = site + SYSCALL_LEN;
+    let mut bytes = Vec::with_capacity(48);
+    let mut moved = Vec::with_capacity(before.len() + behind.len() + 1);
+    let here = |bytes: &Vec<u8>| at.wrapping_add(bytes.len() as u64);
+
+    for insn in before {
+        // Only a straight line leads to the site.
+        if ends_flow(insn) {
+            return Err(Refusal::NotPositionIndependent);
+        }
+        moved.push((insn.ip(), here(&bytes)));
+        relocate(code, insn, &mut bytes, at)?;
+    }
+
+    let restart = here(&bytes);
+    moved.push((site, restart));
+    const LEA_LEN: u64 = 7;
+    const ENTER_LEN: u64 = 6 + 8;
+    const JUMP_SHORT_LEN: u64 = 2;
+    let resume = match behind {
+        [] => original_resume,
+        _ => restart.wrapping_add(LEA_LEN + ENTER_LEN + JUMP_SHORT_LEN),
+    };
+    load_rcx(resume, &mut bytes, at)?;
+    bytes.extend([0xff, 0x25, 0, 0, 0, 0]);
+    bytes.extend(entry.to_le_bytes());
+
+    let mut back = None;
+    if let Some(last) = behind.last() {
+        const RESTART: i8 = -((LEA_LEN + ENTER_LEN + JUMP_SHORT_LEN) as i8);
+        bytes.extend([0xeb, RESTART.cast_unsigned()]);
+        moved.push((original_resume, resume));
+        load_rcx(original_resume, &mut bytes, at)?;
+        for insn in behind {
+            if insn.ip() != original_resume {
+                moved.push((insn.ip(), here(&bytes)));
+            }
+            relocate(code, insn, &mut bytes, at)?;
+        }
+        if !ends_flow(last) {
+            back = Some((here(&bytes), last.next_ip()));
+            bytes.push(0xe9);
+            relative(last.next_ip(), &mut bytes, at)?;
+        }
+    }
+    if bytes.len() > MAX_LEN {
+        return Err(Refusal::NoRoom);
+    }
+    Ok(Trampoline { bytes, resume, moved, back })
+}
+
+/// Appends `lea rcx, [rip + …]` with the address `value`.
+fn load_rcx(value: u64, bytes: &mut Vec<u8>, at: u64) -> Result<(), Refusal> {
+    bytes.extend([0x48, 0x8d, 0x0d]);
+    let next = at.wrapping_add(bytes.len() as u64 + 4);
+    bytes.extend(displacement(value, next)?.to_le_bytes());
+    Ok(())
+}
