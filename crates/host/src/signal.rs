@@ -3,7 +3,7 @@
 
 use crate::{Result, check, syscall1, syscall3, syscall4};
 use core::mem::{MaybeUninit, zeroed};
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::*};
 use linux_raw_sys::general as g;
 
 /// The host signal used as kick: a real-time signal that neither libc uses by itself (glibc takes 32 and 33). The
@@ -68,4 +68,82 @@ pub fn set_alarm(deadline_ns: Option<u64>) -> Result<()> {
         syscall4(g::__NR_timer_settime, TIMER.load(Relaxed) as usize, 1, &raw const value as usize, 0)
     })?;
     Ok(())
+}
+
+/// Signals that came from outside the instance, bit `signo - 1`, and who sent the last of each.
+static FORWARDED: AtomicU64 = AtomicU64::new(0);
+
+/// Host signals that are the program's business: from the terminal, from the person, from other processes.
+/// SIGKILL and SIGSTOP cannot be caught; those of faults belong to the switch; SIGPIPE and SIGSYS are the
+/// kernel's own.
+const FORWARDED_SIGNALS: [i32; 14] = [1, 2, 3, 10, 12, 14, 15, 18, 20, 21, 22, 23, 28, 30];
+
+/// The handler proper.
+pub(crate) extern "sysv64" fn on_forwarded(signo: i32) {
+    FORWARDED.fetch_or(1 << (signo - 1), SeqCst);
+    kick(host_tid());
+}
+
+/// Takes the signals that came from outside since the last call, bit `signo - 1`.
+pub fn take_forwarded() -> u64 {
+    if FORWARDED.load(Relaxed) == 0 { 0 } else { FORWARDED.swap(0, SeqCst) }
+}
+
+#[repr(C)]
+struct HostSigaction {
+    handler: usize,
+    flags: usize,
+    restorer: usize,
+    mask: u64,
+}
+
+/// Installs the handlers for signals from outside; a signal that the host process was told to ignore stays so.
+/// Answers the set of those ignored, bit `signo - 1`: the program inherits it. SIGPIPE is ignored on the host, since
+/// a broken pipe is told by `EPIPE`.
+///
+/// # Errors
+/// Those of sigaction(2).
+pub fn forward_signals() -> Result<u64> {
+    let (handler, restorer) = crate::arch::forward_handler();
+    const SA_ONSTACK: usize = 0x0800_0000;
+    const SA_RESTORER: usize = 0x0400_0000;
+    let mut ignored = 0;
+    let mut install = |signo: i32, action: Option<HostSigaction>| -> Result<()> {
+        let mut old = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
+        // SAFETY: reads the old action into a live struct of the kernel's layout.
+        check(unsafe { syscall4(g::__NR_rt_sigaction, signo as usize, 0, &raw mut old as usize, 8) })?;
+        if old.handler == 1 {
+            ignored |= 1 << (signo - 1);
+        } else if let Some(action) = action {
+            // SAFETY: the handler is async-signal-safe: two atomics and a tgkill.
+            check(unsafe { syscall4(g::__NR_rt_sigaction, signo as usize, &raw const action as usize, 0, 8) })?;
+        }
+        Ok(())
+    };
+    for signo in FORWARDED_SIGNALS {
+        install(signo, Some(HostSigaction { handler, flags: SA_ONSTACK | SA_RESTORER, restorer, mask: u64::MAX }))?;
+    }
+    install(13, Some(HostSigaction { handler: 1, flags: 0, restorer: 0, mask: 0 }))?;
+    Ok(ignored)
+}
+
+/// The host's signal mask at boot, bit `signo - 1`, which the program inherits; the host process itself blocks
+/// nothing from then on.
+pub fn take_mask() -> u64 {
+    let none = 0u64;
+    let mut old = 0u64;
+    // SAFETY: both words are live; 2 is SIG_SETMASK.
+    unsafe { syscall4(g::__NR_rt_sigprocmask, 2, &raw const none as usize, &raw mut old as usize, 8) };
+    old
+}
+
+/// Ends the host process as killed by `signo`, so that who waits for it sees the same as without fncall. Returns
+/// when the signal does not kill.
+pub fn die_of(signo: i32) {
+    let action = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
+    // SAFETY: back to the default action, then the signal to this very thread; no memory but `action`.
+    unsafe {
+        syscall4(g::__NR_rt_sigaction, signo as usize, &raw const action as usize, 0, 8);
+        syscall3(g::__NR_tgkill, host_pid() as usize, host_tid() as usize, signo as usize);
+    }
 }

@@ -1,19 +1,64 @@
 //! Running a program: the kernel's safe view of the switch, and what each host thread carries.
 
 use crate::park::Parker;
+use crate::{Errno, Result, arena};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use fncall::GeneralRegs;
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use fncall::{Anchor, Context, FaultAction, GeneralRegs, HandlerConfig, KernelFault};
+
+/// Bytes of a thread's signal stack: the host's largest frame, with AVX-512, and room for the handlers.
+const SIGNAL_STACK_LEN: usize = 64 << 10;
+
+/// What a host thread that runs programs carries, found through its anchor.
+struct HostThread {
+    anchor: Anchor,
+    parker: Arc<Parker>,
+}
+
+/// Read by the host on every system call outside the kernel image: 1 means "block, send SIGSYS".
+static SELECTOR: AtomicU8 = AtomicU8::new(1);
+
+/// Why user mode was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A system call; `via_trap` when it came by SIGSYS and not from a patched site.
+    Syscall {
+        /// By SIGSYS; `rip` is behind the instruction.
+        via_trap: bool,
+    },
+    /// `int 0x80`: a system call of the 32-bit ABI.
+    CompatSyscall,
+    /// A processor exception.
+    Fault(Fault),
+    /// A kick: look at signals and timers.
+    Kick,
+}
+
+/// A processor exception in the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The hardware's vector: 14 page fault, 13 general protection, 6, 0, 3, 1, 16, 17, 19.
+    pub vector: usize,
+    /// The hardware's error code.
+    pub error_code: usize,
+    /// The address of a page fault.
+    pub addr: usize,
+    /// The host's signal (SIGSEGV or SIGBUS tell apart a page outside a file).
+    pub signo: i32,
+    /// The host's `si_code`.
+    pub code: i32,
+}
 
 /// The registers and extended state of one user thread.
 pub struct UserThread {
-    context: Box<fncall::Context>,
+    context: Box<Context>,
 }
 
 impl UserThread {
     /// A fresh thread: all registers zero, extended state as after reset.
     pub fn new() -> UserThread {
-        UserThread { context: Box::new(fncall::Context::new()) }
+        UserThread { context: Box::new(Context::new()) }
     }
 
     /// General registers as they will be, or were, in user mode. After a system call `rip` is behind the call.
@@ -27,6 +72,80 @@ impl UserThread {
     pub fn regs_mut(&mut self) -> &mut GeneralRegs {
         &mut self.context.user.general
     }
+
+    /// As for a new program: registers zero, extended state as after reset, TLS base 0.
+    pub fn reset(&mut self) {
+        *self.regs_mut() = GeneralRegs::default();
+        self.context.reset_xstate();
+        // A base of zero is always accepted.
+        let _ = self.set_fsbase(0);
+    }
+
+    /// Runs the program until it wants something of the kernel.
+    #[inline]
+    pub fn enter(&mut self) -> Event {
+        // SAFETY: `attach_thread` has installed the anchor and handlers on this thread (a thread that has not
+        // cannot come here: `boot` calls it first); kernel code is built without AVX and uses no x87; the context
+        // is boxed and stays on this thread; that the program leaves the kernel alone is the trust that one
+        // instance is built on.
+        unsafe { self.context.run_bare() };
+        match self.context.user.trap_num {
+            fncall::TRAP_SYSCALL => {
+                let via_trap = self.context.via_trap;
+                if via_trap && self.context.fault.arch != AUDIT_ARCH_X86_64 {
+                    return Event::CompatSyscall;
+                }
+                Event::Syscall { via_trap }
+            }
+            fncall::TRAP_KICK => Event::Kick,
+            vector => {
+                let fault = &self.context.fault;
+                Event::Fault(Fault {
+                    vector,
+                    error_code: self.context.user.error_code,
+                    addr: fault.addr,
+                    signo: fault.signo,
+                    code: fault.code,
+                })
+            }
+        }
+    }
+
+    /// Writes the complete extended state as the XSAVE area of a signal frame; answers its length. `area` needs
+    /// [`xstate_size`] bytes.
+    pub fn save_xstate(&mut self, area: &mut [u8]) -> usize {
+        self.context.save_xstate(area)
+    }
+
+    /// Takes the extended state from a signal frame.
+    ///
+    /// # Errors
+    /// `EINVAL` when the processor would refuse it.
+    pub fn load_xstate(&mut self, image: &[u8]) -> Result<()> {
+        self.context.load_xstate(image).map_err(|_| Errno::INVAL)
+    }
+
+    /// Extended state as after reset (a signal frame without one).
+    pub fn reset_xstate(&mut self) {
+        self.context.reset_xstate();
+    }
+
+    /// The program's TLS base.
+    pub fn fsbase(&self) -> usize {
+        fncall::user_fsbase()
+    }
+
+    /// Sets the program's TLS base.
+    ///
+    /// # Errors
+    /// `EPERM` for an address outside user space, as arch_prctl(2).
+    pub fn set_fsbase(&mut self, base: usize) -> Result<()> {
+        if base >= usercopy::TASK_SIZE {
+            return Err(Errno::PERM);
+        }
+        // SAFETY: the kernel itself never uses fs.
+        unsafe { fncall::set_user_fsbase(base) }.map_err(|()| Errno::PERM)
+    }
 }
 
 impl Default for UserThread {
@@ -35,12 +154,79 @@ impl Default for UserThread {
     }
 }
 
+/// `AUDIT_ARCH_X86_64` of linux/audit.h.
+const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+
+/// Bytes of the XSAVE area in a signal frame.
+pub fn xstate_size() -> usize {
+    fncall::xstate_frame_size()
+}
+
+/// Where a patched site jumps to, with `rcx` = the address to go on at.
+pub fn jump_entry() -> usize {
+    fncall::jump_entry_addr_bare()
+}
+
+/// Makes the calling host thread one that runs programs: anchor, signal stack, fault handlers, and Syscall User
+/// Dispatch with the kernel image as the only place whose system calls go to the host.
+///
+/// # Errors
+/// Those of the host calls made; `EINVAL` from prctl(2) on hosts before Linux 5.11.
+pub fn attach_thread() -> Result<()> {
+    let parker = Parker::new();
+    let thread = Box::leak(Box::new(HostThread { anchor: Anchor::new(), parker }));
+    let stack = arena::stack(SIGNAL_STACK_LEN)?;
+    let errno = |raw: i32| Errno::from_raw_os_error(raw);
+    // SAFETY: the anchor and the stack are leaked, so they outlive the thread; nobody else uses gs; the hooks
+    // only read tables and write atomics; the image's text holds every system call of the kernel.
+    unsafe {
+        fncall::install_thread(&raw mut thread.anchor, stack as *mut u8, SIGNAL_STACK_LEN).map_err(errno)?;
+        fncall::set_anchor_data(&raw const *thread as usize);
+        let config = HandlerConfig { kick_signal: crate::signal::KICK_SIGNAL, kernel_fault, kernel_kick };
+        fncall::install_handlers(&config).map_err(errno)?;
+        let (start, len) = crate::arch::text_range();
+        fncall::enable_sud(start, len, SELECTOR.as_ptr()).map_err(errno)?;
+    }
+    debug_assert_eq!(SELECTOR.load(Relaxed), 1);
+    Ok(())
+}
+
+/// A fault in kernel mode: a user copy ends early, everything else is a bug of the kernel and says so.
+fn kernel_fault(fault: &mut KernelFault<'_>) -> FaultAction {
+    if let Some(to) = usercopy::fixup(*fault.rip) {
+        *fault.rip = to;
+        return FaultAction::Resume;
+    }
+    crate::log::message(format_args!(
+        "kernel bug: signal {} code {} at ip {:#x}, address {:#x}, sp {:#x}",
+        fault.signo, fault.code, *fault.rip, fault.addr, fault.rsp
+    ));
+    FaultAction::Die
+}
+
+/// A kick in kernel mode: what is about to block must not.
+fn kernel_kick(rip: &mut usize, _rax: &mut usize) {
+    if let Some(parker) = current_parker_ref() {
+        parker.interrupt();
+    }
+    if let Some(to) = crate::arch::interrupt_blocking(*rip) {
+        *rip = to;
+    }
+}
+
 /// The calling thread's parker, when it is one that runs programs.
 pub(crate) fn current_parker() -> Option<Arc<Parker>> {
-    None
+    current_thread().map(|thread| thread.parker.clone())
 }
 
 /// As [`current_parker`], borrowed: a thread's parker outlives every call the thread makes.
 pub(crate) fn current_parker_ref() -> Option<&'static Parker> {
-    None
+    current_thread().map(|thread| &*thread.parker)
+}
+
+fn current_thread() -> Option<&'static HostThread> {
+    fncall::current_anchor()?;
+    // SAFETY: there is an anchor; its word is 0 or the leaked `HostThread` that `attach_thread` stored. A thread
+    // of an ordinary program has an anchor of its own with the word 0.
+    unsafe { (fncall::anchor_data() as *const HostThread).as_ref() }
 }

@@ -112,3 +112,148 @@ pub fn interrupt_blocking(rip: usize) -> Option<usize> {
         ..=fncall_host_blocking_syscall as *const () as usize;
     window.contains(&rip).then_some(fncall_host_blocking_interrupted as *const () as usize)
 }
+
+unsafe extern "C" {
+    static __ehdr_start: u8;
+}
+
+/// Start and end of the writable part of the kernel image, in whole pages; empty in an ordinary program.
+pub fn data_range() -> (usize, usize) {
+    image_range(6)
+}
+
+/// Start and length of the executable part of the kernel image, in whole pages.
+pub fn text_range() -> (usize, usize) {
+    let (start, end) = image_range(5);
+    (start, end - start)
+}
+
+/// The union of the image's loadable segments with these `p_flags` (4 read, 2 write, 1 execute).
+fn image_range(flags: u32) -> (usize, usize) {
+    let header = &raw const __ehdr_start;
+    let (mut start, mut end) = (usize::MAX, 0);
+    // SAFETY: the linker puts `__ehdr_start` at the ELF header, which is mapped with the first segment together
+    // with the program headers; field offsets are those of Elf64_Ehdr and Elf64_Phdr.
+    unsafe {
+        let phoff = *header.add(32).cast::<u64>() as usize;
+        let phentsize = *header.add(54).cast::<u16>() as usize;
+        let phnum = *header.add(56).cast::<u16>() as usize;
+        for n in 0..phnum {
+            let ph = header.add(phoff + n * phentsize);
+            let (kind, p_flags) = (*ph.cast::<u32>(), *ph.add(4).cast::<u32>());
+            if kind == 1 && p_flags & 7 == flags {
+                let vaddr = *ph.add(16).cast::<u64>() as usize;
+                let memsz = *ph.add(40).cast::<u64>() as usize;
+                start = start.min(vaddr & !4095);
+                end = end.max((vaddr + memsz).next_multiple_of(4096));
+            }
+        }
+    }
+    if start < crate::layout::KERNEL_START { (0, 0) } else { (start.min(end), end) }
+}
+
+/// Switches to the stack that ends at `top` and calls `main`.
+///
+/// # Safety
+/// `top` is the 16-aligned end of a stack nobody uses.
+pub unsafe fn call_on_stack(top: usize, main: extern "C" fn() -> !) -> ! {
+    // SAFETY: the old stack is left for good; `main` finds the alignment that a call leaves.
+    unsafe {
+        asm!("mov rsp, {top}", "xor ebp, ebp", "call {main}", "ud2", top = in(reg) top, main = in(reg) main,
+            options(noreturn));
+    }
+}
+
+/// The address of a function of the vdso at `base` (vdso(7)).
+///
+/// # Safety
+/// `base` is the address of an ELF image that is mapped whole.
+pub unsafe fn vdso_symbol(base: usize, name: &[u8]) -> Option<usize> {
+    let at = |addr: usize| addr as *const u64;
+    // SAFETY: all offsets come from the image's own headers: Elf64_Ehdr, Elf64_Phdr, Elf64_Dyn, Elf64_Sym.
+    unsafe {
+        let phoff = *at(base + 32) as usize;
+        let phnum = *((base + 56) as *const u16) as usize;
+        let (mut bias, mut dynamic) = (None, None);
+        for n in 0..phnum {
+            let ph = base + phoff + n * 56;
+            let (offset, vaddr) = (*at(ph + 8) as usize, *at(ph + 16) as usize);
+            match *(ph as *const u32) {
+                1 if bias.is_none() => bias = Some(base.wrapping_add(offset).wrapping_sub(vaddr)),
+                2 => dynamic = Some(base + offset),
+                _ => {}
+            }
+        }
+        let (bias, mut dynamic) = (bias?, dynamic?);
+        let (mut strtab, mut symtab, mut hash, mut gnu_hash) = (0, 0, 0, 0);
+        while *at(dynamic) != 0 {
+            let value = bias.wrapping_add(*at(dynamic + 8) as usize);
+            match *at(dynamic) {
+                5 => strtab = value,
+                6 => symtab = value,
+                4 => hash = value,
+                0x6fff_fef5 => gnu_hash = value,
+                _ => {}
+            }
+            dynamic += 16;
+        }
+        // The number of symbols: the chain count of DT_HASH, or, with DT_GNU_HASH alone, everything below the
+        // string table, which follows the symbols in every vdso.
+        let count = if hash != 0 {
+            *((hash + 4) as *const u32) as usize
+        } else if gnu_hash != 0 && strtab > symtab {
+            (strtab - symtab) / 24
+        } else {
+            return None;
+        };
+        for n in 0..count {
+            let sym = symtab + n * 24;
+            let text = (strtab + *(sym as *const u32) as usize) as *const core::ffi::c_char;
+            let value = *at(sym + 8) as usize;
+            if value != 0 && core::ffi::CStr::from_ptr(text).to_bytes() == name {
+                return Some(bias.wrapping_add(value));
+            }
+        }
+        None
+    }
+}
+
+// fncall_forward_handler(edi = signal): notes a signal from outside and kicks the thread. Runs on the signal
+// stack wherever the thread was, so it must neither use `fs` nor assume anything of the kernel's state.
+global_asm!(
+    r#"
+    .pushsection .text.fncall_host,"ax",@progbits
+    .p2align 4
+    .global fncall_forward_handler
+    .type fncall_forward_handler,@function
+fncall_forward_handler:
+    .cfi_startproc
+    sub rsp, 8
+    .cfi_adjust_cfa_offset 8
+    cld
+    call {forward}
+    add rsp, 8
+    .cfi_adjust_cfa_offset -8
+    ret
+    .cfi_endproc
+    .size fncall_forward_handler, . - fncall_forward_handler
+    .p2align 4
+    .global fncall_forward_restorer
+fncall_forward_restorer:
+    mov eax, 15                 # rt_sigreturn
+    syscall
+    ud2
+    .popsection
+"#,
+    forward = sym crate::signal::on_forwarded,
+);
+
+unsafe extern "C" {
+    fn fncall_forward_handler();
+    fn fncall_forward_restorer();
+}
+
+/// Addresses of the handler for signals from outside and its restorer.
+pub fn forward_handler() -> (usize, usize) {
+    (fncall_forward_handler as *const () as usize, fncall_forward_restorer as *const () as usize)
+}
