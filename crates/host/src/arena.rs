@@ -76,7 +76,9 @@ static PAGES_TOP: AtomicUsize = AtomicUsize::new(ARENA_START + ARENA_LEN);
 /// Those of memfd_create(2), ftruncate(2) and mmap(2).
 pub(crate) fn map(heap: &Heap) -> Result<()> {
     // SAFETY: the name is NUL-terminated.
-    let fd = check(unsafe { syscall2(g::__NR_memfd_create, c"fncall-arena".as_ptr() as usize, g::MFD_CLOEXEC as usize) })?;
+    let fd = check(unsafe {
+        syscall2(g::__NR_memfd_create, c"fncall-arena".as_ptr() as usize, g::MFD_CLOEXEC as usize)
+    })?;
     // SAFETY: only changes the size of the file just made.
     check(unsafe { syscall2(g::__NR_ftruncate, fd, ARENA_LEN) })?;
     let prot = (g::PROT_READ | g::PROT_WRITE) as usize;

@@ -73,7 +73,7 @@ pub unsafe fn start(sp: *const usize, heap: &Heap, main: extern "C" fn() -> !) -
     if let Err(errno) = arena::map(heap).and_then(|()| share_data()) {
         die(format_args!("cannot set up the kernel's memory: {errno}"));
     }
-    if let Some(vdso) = host_auxv(g::AT_SYSINFO_EHDR as usize) {
+    if let Some(vdso) = host_auxv(linux_raw_sys::auxvec::AT_SYSINFO_EHDR as usize) {
         // SAFETY: the host mapped its vdso there.
         if let Some(function) = unsafe { crate::arch::vdso_symbol(vdso, b"__vdso_clock_gettime") } {
             crate::clock::set_vdso_clock_gettime(function);
@@ -145,7 +145,8 @@ pub fn ids() -> ([u32; 4], Vec<u32>) {
             syscall1(g::__NR_getgid, 0) as u32,
             syscall1(g::__NR_getegid, 0) as u32,
         ];
-        let count = check(syscall3(g::__NR_getgroups, groups.len(), groups.as_mut_ptr() as usize, 0)).unwrap_or(0);
+        let count =
+            check(syscall3(g::__NR_getgroups, groups.len(), groups.as_mut_ptr() as usize, 0)).unwrap_or(0);
         groups.truncate(count);
         groups.shrink_to_fit();
         (ids, groups)
@@ -167,4 +168,11 @@ pub fn raise_descriptor_limit() {
     let limit = [hard, hard];
     // SAFETY: reads one `struct rlimit64`. A refusal leaves things as they are.
     unsafe { syscall4(g::__NR_prlimit64, 0, g::RLIMIT_NOFILE as usize, limit.as_ptr() as usize, 0) };
+}
+
+/// The host process's umask, which the program inherits; it is 0 on the host from then on, since modes of new
+/// files are masked by the kernel.
+pub fn host_umask() -> u32 {
+    // SAFETY: no memory is involved.
+    unsafe { syscall1(g::__NR_umask, 0) as u32 }
 }

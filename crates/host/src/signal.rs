@@ -116,12 +116,17 @@ pub fn forward_signals() -> Result<u64> {
             ignored |= 1 << (signo - 1);
         } else if let Some(action) = action {
             // SAFETY: the handler is async-signal-safe: two atomics and a tgkill.
-            check(unsafe { syscall4(g::__NR_rt_sigaction, signo as usize, &raw const action as usize, 0, 8) })?;
+            check(unsafe {
+                syscall4(g::__NR_rt_sigaction, signo as usize, &raw const action as usize, 0, 8)
+            })?;
         }
         Ok(())
     };
     for signo in FORWARDED_SIGNALS {
-        install(signo, Some(HostSigaction { handler, flags: SA_ONSTACK | SA_RESTORER, restorer, mask: u64::MAX }))?;
+        install(
+            signo,
+            Some(HostSigaction { handler, flags: SA_ONSTACK | SA_RESTORER, restorer, mask: u64::MAX }),
+        )?;
     }
     install(13, Some(HostSigaction { handler: 1, flags: 0, restorer: 0, mask: 0 }))?;
     Ok(ignored)

@@ -9,10 +9,13 @@ mod rw;
 pub use attr::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, HostStat, stat};
 pub use rw::{PollFd, poll_now};
 
-use crate::{Errno, Result, check, syscall1, syscall4};
+use crate::{Errno, Result, check, syscall1, syscall3, syscall4};
 use alloc::vec::Vec;
 use core::mem::size_of;
-use linux_raw_sys::general::{__NR_close, __NR_openat2, AT_FDCWD, O_CLOEXEC, open_how};
+use linux_raw_sys::general::{
+    __NR_close, __NR_fcntl, __NR_getdents64, __NR_openat2, AT_FDCWD, F_GETFD, O_CLOEXEC, O_DIRECTORY,
+    O_RDONLY, open_how,
+};
 
 /// An open descriptor of the host, closed when dropped.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,4 +81,38 @@ pub fn open(dir: Option<&HostFd>, path: &[u8], flags: u32, mode: u32, resolve: u
         };
         Ok(HostFd(check(raw)? as i32))
     })
+}
+
+/// The descriptors of the host process that pass an exec, in order: those are the program's.
+pub fn open_descriptors() -> Vec<i32> {
+    let mut found = Vec::new();
+    let Ok(dir) = open(None, b"/proc/self/fd", O_RDONLY | O_DIRECTORY, 0, 0) else {
+        // Without /proc: the first ones, one by one.
+        found.extend((0..1024).filter(|&fd| passes_exec(fd)));
+        return found;
+    };
+    let mut buf = alloc::vec![0u8; 8192];
+    loop {
+        // SAFETY: the buffer is live and of the length given.
+        let raw =
+            unsafe { syscall3(__NR_getdents64, dir.raw() as usize, buf.as_mut_ptr() as usize, buf.len()) };
+        let Ok(len @ 1..) = check(raw) else { break };
+        let mut at = 0;
+        while at + 19 <= len {
+            // struct linux_dirent64: 16 bytes, d_reclen, d_type, d_name.
+            let reclen = usize::from(u16::from_ne_bytes([buf[at + 16], buf[at + 17]]));
+            let name = buf[at + 19..at + reclen].split(|&b| b == 0).next().unwrap_or(&[]);
+            let fd = core::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
+            found.extend(fd.filter(|&fd| fd != dir.raw() && passes_exec(fd)));
+            at += reclen.max(19);
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Whether a descriptor is open and not close-on-exec.
+fn passes_exec(fd: i32) -> bool {
+    // SAFETY: fcntl(F_GETFD) touches no memory.
+    check(unsafe { syscall3(__NR_fcntl, fd as usize, F_GETFD as usize, 0) }).is_ok_and(|flags| flags & 1 == 0)
 }

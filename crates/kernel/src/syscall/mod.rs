@@ -2,9 +2,27 @@
 
 pub mod table;
 
-use crate::Result;
 use crate::task::Current;
 use crate::uaccess::Args;
+use crate::{Errno, Result};
 
 /// What answers a system call. The value goes to `rax`, an error negated.
 pub type Handler = fn(&mut Current<'_>, &Args) -> Result<usize>;
+
+/// Makes system call `number`; what there is not answers `ENOSYS`.
+#[inline]
+pub fn call(cur: &mut Current<'_>, number: usize, args: &Args) -> Result<usize> {
+    match table::entry(number) {
+        Some(table::Entry { handler: Some(handler), .. }) => handler(cur, args),
+        entry => missing(number, entry),
+    }
+}
+
+#[cold]
+fn missing(number: usize, entry: Option<&table::Entry>) -> Result<usize> {
+    let name = entry.map_or("unknown", |entry| entry.name);
+    if crate::stats::missing_call(number) {
+        host::log!(Info, "system call {number} ({name}) is not there: ENOSYS");
+    }
+    Err(Errno::NOSYS)
+}

@@ -26,9 +26,22 @@ pub struct Current<'a> {
     pub exit: Option<i32>,
     /// Number of the call being made (`orig_rax`); what a restart repeats.
     pub call_number: usize,
+    /// Set by calls that replace files, directories or address space of the thread: fetch the handles anew.
+    pub reload: bool,
 }
 
-impl Current<'_> {
+impl<'a> Current<'a> {
+    /// The thread, with handles fetched from its process.
+    pub fn new(
+        task: &'a Arc<Task>,
+        files: &'a Arc<FdTable>,
+        fs: &'a Arc<FsContext>,
+        mm: &'a Arc<AddressSpace>,
+        user: &'a mut UserThread,
+    ) -> Self {
+        Current { task, files, fs, mm, user, exit: None, call_number: 0, reload: false }
+    }
+
     /// The process.
     #[inline]
     pub fn process(&self) -> &Arc<Process> {

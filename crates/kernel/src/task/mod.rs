@@ -11,5 +11,5 @@ pub use cred::Cred;
 pub use current::{Current, current_task, signal_pending};
 pub use exec::{ExecError, execve};
 pub use limits::{Limits, Resource};
-pub use process::{ExecInfo, FsContext, Process, Task};
+pub use process::{ExecInfo, FsContext, Process, Task, find_process, processes, register};
 pub use run::run;

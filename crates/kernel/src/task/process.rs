@@ -141,3 +141,20 @@ impl core::fmt::Debug for Task {
         write!(f, "Task({})", self.tid)
     }
 }
+
+static PROCESSES: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
+
+/// Enters a process into the table that /proc and kill(2) look at.
+pub fn register(process: &Arc<Process>) {
+    PROCESSES.lock().push(process.clone());
+}
+
+/// All processes of the instance.
+pub fn processes() -> Vec<Arc<Process>> {
+    PROCESSES.lock().clone()
+}
+
+/// The process with this number.
+pub fn find_process(pid: i32) -> Option<Arc<Process>> {
+    PROCESSES.lock().iter().find(|process| process.pid == pid).cloned()
+}

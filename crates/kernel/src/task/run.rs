@@ -1,9 +1,91 @@
 //! The loop that runs a thread: enter user mode, answer what it came back for, deliver signals, enter again.
 
-use super::Task;
+use super::{Current, Task};
+use crate::syscall;
+use crate::uaccess::Args;
+use crate::{mm, signal, stats, time};
 use alloc::sync::Arc;
+use host::user::{Event, UserThread};
 
 /// Runs the calling thread's program until it ends; answers the wait status.
-pub fn run(_task: &Arc<Task>) -> i32 {
-    0
+pub fn run(task: &Arc<Task>, mut user: UserThread) -> i32 {
+    loop {
+        // Held for as long as the thread keeps them; execve and unshare ask for a new round.
+        let files = task.process.files.lock().clone();
+        let fs = task.process.fs.lock().clone();
+        let mm = task.process.mm.lock().clone();
+        let mut cur = Current::new(task, &files, &fs, &mm, &mut user);
+        while cur.exit.is_none() && !cur.reload {
+            step(&mut cur);
+        }
+        if let Some(status) = cur.exit {
+            return status;
+        }
+    }
+}
+
+/// One stay in user mode and what follows from it.
+#[inline]
+fn step(cur: &mut Current<'_>) {
+    match cur.user.enter() {
+        Event::Syscall { via_trap: false } => answer(cur, false),
+        Event::Syscall { via_trap: true } => {
+            mm::code::on_trap(cur);
+            answer(cur, true);
+        }
+        Event::CompatSyscall => {
+            // A 32-bit system call from 64-bit code: as on a kernel without CONFIG_IA32_EMULATION.
+            signal::force_fault(cur, 11, 128, 0);
+            signal::deliver(cur, None);
+        }
+        Event::Fault(fault) => {
+            if !mm::fault(cur, &fault) {
+                signal::from_trap(cur, &fault);
+            }
+            if signal::has_deliverable(cur.task) {
+                signal::deliver(cur, None);
+            }
+        }
+        Event::Kick => {
+            attend(cur);
+            if signal::has_deliverable(cur.task) {
+                signal::deliver(cur, None);
+            }
+        }
+    }
+}
+
+/// What a kick may mean: timers, and signals from outside.
+#[cold]
+fn attend(cur: &mut Current<'_>) {
+    time::run_expired();
+    signal::take_forwarded(cur.task);
+}
+
+/// Answers a system call.
+#[inline]
+fn answer(cur: &mut Current<'_>, via_trap: bool) {
+    let regs = cur.user.regs();
+    let number = regs.rax;
+    let args = Args([regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9]);
+    cur.call_number = number;
+    let result = if stats::enabled() {
+        stats::measured(cur, number, &args, via_trap)
+    } else {
+        syscall::call(cur, number, &args)
+    };
+    let interrupted = match result {
+        Ok(value) => {
+            cur.user.regs_mut().rax = value;
+            None
+        }
+        Err(errno) => {
+            cur.user.regs_mut().rax = (-errno.raw_os_error()) as isize as usize;
+            (errno.raw_os_error() >= 512).then_some(errno)
+        }
+    };
+    if interrupted.is_some() || signal::has_deliverable(cur.task) {
+        attend(cur);
+        signal::deliver(cur, interrupted);
+    }
 }
