@@ -13,12 +13,8 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     match &args[..] {
         [name, descriptor] if name == "fncall" => image(descriptor),
-        [_, role] if role == "launch" => start(),
-        [_, role] if role == "launch-closed" => {
-            // Here, because std would fill the gap at the start of this program (not of the real one).
-            nix::unistd::close(0).unwrap();
-            start();
-        }
+        [_, role] if role == "launch" => start(false),
+        [_, role] if role == "launch-closed" => start(true),
         [_, role] if role == "list" => answer(&format!("{:?}\n", open_descriptors())),
         _ => {
             configuration_arrives_whole();
@@ -46,11 +42,15 @@ fn config() -> BootConfig {
     }
 }
 
-/// The caller of the image.
-fn start() {
+/// The caller of the image, with standard input closed if asked: closed here, because std fills such a gap at
+/// the start of this program (though not of the real one).
+fn start(close_stdin: bool) {
     let image = fs::read("/proc/self/exe").unwrap();
     // Opened close-on-exec by std: must not arrive.
     let _file = File::open("/dev/null").unwrap();
+    if close_stdin {
+        nix::unistd::close(0).unwrap();
+    }
     let error = launch(&image, &config()).unwrap_err();
     panic!("{error}");
 }
