@@ -5,10 +5,10 @@ use std::arch::global_asm;
 use std::hint::black_box;
 use std::time::Instant;
 
-use fncall::{Anchor, Context};
+use fncall::{Anchor, Context, UserContext};
 
 global_asm!(
-    ".globl bench_user_bare",
+    ".globl bench_user_bare, bench_user_hosted, bench_user_call",
     // A program that does what a libc wrapper does: call, number, system call, ret.
     "bench_user_bare:",
     "2: call 3f",
@@ -17,10 +17,26 @@ global_asm!(
     "lea rcx, [rip + 4f]",
     "jmp fncall_jump_entry_bare",
     "4: ret",
+    "bench_user_hosted:",
+    "2: call 3f",
+    "jmp 2b",
+    "3: mov eax, 110",
+    "lea rcx, [rip + 4f]",
+    "jmp fncall_jump_entry_hosted",
+    "4: ret",
+    // The original contract.
+    "bench_user_call:",
+    "2: call 3f",
+    "jmp 2b",
+    "3: mov eax, 110",
+    "call syscall_fn_entry",
+    "ret",
 );
 
 unsafe extern "sysv64" {
     fn bench_user_bare();
+    fn bench_user_hosted();
+    fn bench_user_call();
 }
 
 const CALLS: u32 = 1_000_000;
@@ -35,13 +51,16 @@ fn program(entry: unsafe extern "sysv64" fn()) -> Box<Context> {
 }
 
 #[inline(never)]
-fn answer(context: &mut Context) {
-    match black_box(context.user.get_syscall_num()) {
-        110 => context.user.set_syscall_ret(1),
-        _ => context.user.set_syscall_ret(usize::MAX - 37),
+fn answer(context: &mut UserContext) {
+    match black_box(context.get_syscall_num()) {
+        110 => context.set_syscall_ret(1),
+        _ => context.set_syscall_ret(usize::MAX - 37),
     }
 }
 
+/// Inlined with its body: as in a kernel, the loop that enters the program and the dispatch are one function. A
+/// function that returns between two runs would be one `ret` too many for the predictor's return stack.
+#[inline(always)]
 fn ns_per_call(mut call: impl FnMut()) -> f64 {
     let start = Instant::now();
     for _ in 0..CALLS {
@@ -50,7 +69,39 @@ fn ns_per_call(mut call: impl FnMut()) -> f64 {
     start.elapsed().as_nanos() as f64 / f64::from(CALLS)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+#[inline(never)]
+fn host() -> f64 {
+    // SAFETY: getppid touches nothing.
+    ns_per_call(|| _ = black_box(unsafe { libc::syscall(libc::SYS_getppid) }))
+}
+
+#[inline(never)]
+fn bare(context: &mut Context) -> f64 {
+    ns_per_call(|| {
+        // SAFETY: the user programs above leave everything alone.
+        unsafe { context.run_bare() };
+        answer(&mut context.user);
+    })
+}
+
+#[inline(never)]
+fn hosted(context: &mut Context) -> f64 {
+    ns_per_call(|| {
+        // SAFETY: as above.
+        unsafe { context.run() };
+        answer(&mut context.user);
+    })
+}
+
+#[inline(never)]
+fn original(context: &mut UserContext) -> f64 {
+    ns_per_call(|| {
+        context.run_fncall();
+        answer(context);
+    })
+}
+
+fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
@@ -59,20 +110,28 @@ fn main() {
     let anchor = Box::leak(Box::new(Anchor::new()));
     // SAFETY: leaked; nothing else uses gs.
     unsafe { fncall::install_thread(anchor, std::ptr::null_mut(), 0) }.unwrap();
-    let mut bare = program(bench_user_bare);
-    let (mut host_ns, mut bare_ns) = (vec![], vec![]);
+    let mut jump = program(bench_user_bare);
+    let mut call = program(bench_user_call);
+    let mut jump_hosted = program(bench_user_hosted);
+    let mut plain = program(bench_user_call).user;
+    let mut rows = [
+        "host getppid",
+        "run_bare, jump entry",
+        "run_bare, call entry",
+        "run, jump entry",
+        "run_fncall, call entry",
+    ]
+    .map(|name| (name, vec![]));
     for _ in 0..ROUNDS {
-        // SAFETY: getppid touches nothing.
-        host_ns.push(ns_per_call(|| drop(black_box(unsafe { libc::syscall(libc::SYS_getppid) }))));
-        bare_ns.push(ns_per_call(|| {
-            // SAFETY: the user program above leaves everything alone.
-            unsafe { bare.run_bare() };
-            answer(&mut bare);
-        }));
+        let round =
+            [host(), bare(&mut jump), bare(&mut call), hosted(&mut jump_hosted), original(&mut plain)];
+        for ((_, all), ns) in rows.iter_mut().zip(round) {
+            all.push(ns);
+        }
     }
-    let host = median(host_ns);
-    println!("{:32} {host:8.1} ns  1.00 × host", "host getppid");
-    for (name, ns) in [("run_bare", median(bare_ns))] {
-        println!("{name:32} {ns:8.1} ns  {:.2} × host", ns / host);
+    let host = median(&mut rows[0].1);
+    for (name, mut all) in rows {
+        let ns = median(&mut all);
+        println!("{name:28} {ns:8.1} ns  {:5.2} × host", ns / host);
     }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use std::arch::global_asm;
 
-use common::{on_thread, program};
+use common::{kick_me_later, on_thread, program};
 use fncall::{Context, GeneralRegs, TRAP_KICK, TRAP_SYSCALL};
 
 global_asm!(
@@ -572,16 +572,6 @@ fn single_steps_stop_after_each_instruction() {
         cx.user.general.rflags &= !0x100;
         assert_eq!(trap(&mut cx), 6);
     });
-}
-
-fn kick_me_later() -> std::thread::JoinHandle<()> {
-    // SAFETY: plain host calls.
-    let (pid, tid) = unsafe { (libc::getpid(), libc::gettid()) };
-    std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        // SAFETY: the thread waits for this kick.
-        assert_eq!(unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, common::KICK) }, 0);
-    })
 }
 
 #[test]

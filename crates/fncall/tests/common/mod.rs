@@ -17,7 +17,7 @@ pub fn thread() {
     unsafe { fncall::install_thread(anchor, alt.as_mut_ptr(), alt.len()) }.unwrap();
 }
 
-fn handlers() {
+pub fn handlers() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let cfg = HandlerConfig { kick_signal: KICK, kernel_fault, kernel_kick };
@@ -76,4 +76,15 @@ pub fn on_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -
         Ok(value) => value,
         Err(panic) => std::panic::resume_unwind(panic),
     }
+}
+
+/// Kicks the calling thread from another one in a moment.
+pub fn kick_me_later() -> std::thread::JoinHandle<()> {
+    // SAFETY: plain host calls.
+    let (pid, tid) = unsafe { (libc::getpid(), libc::gettid()) };
+    std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        // SAFETY: the thread waits for this kick.
+        assert_eq!(unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, KICK) }, 0);
+    })
 }

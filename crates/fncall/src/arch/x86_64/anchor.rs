@@ -8,6 +8,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering::Relaxed};
 
 use super::context::Context;
+use super::hosted::HostedBlock;
 use super::{cpu, linux};
 
 /// What `gs` points to on a thread that enters user programs.
@@ -22,8 +23,10 @@ pub struct Anchor {
     pub(crate) kernel_rsp: AtomicUsize,
     /// The context that is entered now, or was last.
     pub(crate) current: AtomicPtr<Context>,
-    /// The only context that may be entered without a look at the rest of this block; null after a kick.
-    pub(crate) fast: AtomicPtr<Context>,
+    /// The only context that `run_bare` may enter without a look at the rest of this block; null after a kick.
+    pub(crate) fast_bare: AtomicPtr<Context>,
+    /// The same for `run`. At most one of the two is not null.
+    pub(crate) fast_hosted: AtomicPtr<Context>,
     /// The user's rip, for the last jump in and the first pop out.
     pub(crate) rip: AtomicUsize,
     /// The user's r11 on its way to the context.
@@ -32,12 +35,22 @@ pub struct Anchor {
     pub(crate) in_user: AtomicU8,
     /// Whether a kick came while the kernel ran.
     pub(crate) kicked: AtomicU8,
+    /// Whether the kernel has `fs` for itself while it runs: 1 after a `run`, 0 after a `run_bare`.
+    pub(crate) hosted: AtomicU8,
+    /// The vector registers a hosted run switches: 0 xmm, 1 ymm, 2 zmm and k.
+    pub(crate) vectors: AtomicU8,
+    /// 1 where `fs` is switched by host calls.
+    pub(crate) no_fsgsbase: AtomicU8,
+    /// The kernel's `fs` base, of a hosted run.
+    pub(crate) kernel_fsbase: AtomicUsize,
     /// The context whose extended state is in the processor, or null.
     pub(crate) live: AtomicPtr<Context>,
     /// Where `syscall_fn_entry` goes on: the bare or the hosted call entry.
     pub(crate) call_entry: AtomicUsize,
     /// The kernel's own word, see [`set_anchor_data`].
     pub(crate) user_data: AtomicUsize,
+    /// What hosted runs on this thread need besides, or null.
+    pub(crate) block: AtomicPtr<HostedBlock>,
     /// What `iretq` pops: rip, cs, rflags, rsp, ss.
     pub(crate) iret: [AtomicUsize; 5],
 }
@@ -51,14 +64,20 @@ impl Anchor {
             this: AtomicPtr::new(null_mut()),
             kernel_rsp: AtomicUsize::new(0),
             current: AtomicPtr::new(null_mut()),
-            fast: AtomicPtr::new(null_mut()),
+            fast_bare: AtomicPtr::new(null_mut()),
+            fast_hosted: AtomicPtr::new(null_mut()),
             rip: AtomicUsize::new(0),
             scratch: AtomicUsize::new(0),
             in_user: AtomicU8::new(0),
             kicked: AtomicU8::new(0),
+            hosted: AtomicU8::new(0),
+            vectors: AtomicU8::new(0),
+            no_fsgsbase: AtomicU8::new(0),
+            kernel_fsbase: AtomicUsize::new(0),
             live: AtomicPtr::new(null_mut()),
             call_entry: AtomicUsize::new(0),
             user_data: AtomicUsize::new(0),
+            block: AtomicPtr::new(null_mut()),
             iret: [const { AtomicUsize::new(0) }; 5],
         }
     }
@@ -67,8 +86,14 @@ impl Anchor {
     pub(crate) fn forget(&self, context: *const Context) {
         if core::ptr::eq(self.live.load(Relaxed), context) {
             self.live.store(null_mut(), Relaxed);
-            self.fast.store(null_mut(), Relaxed);
+            self.refuse_fast();
         }
+    }
+
+    /// Makes the next run look at the anchor.
+    pub(crate) fn refuse_fast(&self) {
+        self.fast_bare.store(null_mut(), Relaxed);
+        self.fast_hosted.store(null_mut(), Relaxed);
     }
 }
 
@@ -97,6 +122,13 @@ fn ask_fsgsbase() -> bool {
     yes
 }
 
+/// From now on this process does as if the host did not allow `wrfsbase` and friends. For tests.
+#[doc(hidden)]
+pub fn without_fsgsbase() {
+    FSGSBASE.store(2, Relaxed);
+}
+
+#[inline(always)]
 pub(crate) fn gsbase() -> usize {
     if has_fsgsbase() {
         // SAFETY: the host allows it.
@@ -213,6 +245,9 @@ pub fn user_fsbase() -> usize {
     base
 }
 
+/// Where the host's user half ends, with four levels of page tables.
+pub(crate) const TASK_SIZE_MAX: usize = (1 << 47) - 4096;
+
 /// Sets the calling thread's `fs` base. `Err` when the address is not in the user half of the address space,
 /// where the host's `arch_prctl` says EPERM.
 ///
@@ -220,17 +255,22 @@ pub fn user_fsbase() -> usize {
 /// The kernel itself must not use `fs`: it is a freestanding one.
 #[allow(clippy::result_unit_err)] // there is one way to fail
 pub unsafe fn set_user_fsbase(base: usize) -> Result<(), ()> {
-    const TASK_SIZE_MAX: usize = (1 << 47) - 4096;
     if base >= TASK_SIZE_MAX {
         return Err(());
     }
+    // SAFETY: the address is valid, and the kernel does not use fs.
+    unsafe { set_fsbase(base) };
+    Ok(())
+}
+
+/// # Safety
+/// `base` is canonical, and whatever runs next expects it.
+pub(crate) unsafe fn set_fsbase(base: usize) {
     if has_fsgsbase() {
-        // SAFETY: the host allows it, the address is canonical, and the kernel does not use fs.
+        // SAFETY: the host allows it; the rest is the caller's promise.
         unsafe { cpu::wrfsbase(base) };
-        Ok(())
     } else {
-        // SAFETY: as above.
-        let ret = unsafe { linux::arch_prctl(linux::ARCH_SET_FS, base) };
-        if ret < 0 { Err(()) } else { Ok(()) }
+        // SAFETY: the caller's promise. It fails for addresses outside the user half only.
+        unsafe { linux::arch_prctl(linux::ARCH_SET_FS, base) };
     }
 }

@@ -27,8 +27,17 @@ pub struct Fault {
 pub(crate) enum Place {
     /// All of it in the image.
     Image,
-    /// 16 xmm in the image, the rest in the processor of the thread that ran it.
-    Processor,
+    /// After a bare run: 16 xmm in the image, the rest in the processor of the thread that ran it.
+    Bare,
+    /// After a hosted run: the vector registers in the image's place, in the form of `xstate::BLOCK`; MXCSR and
+    /// the x87 control word in the image; the rest (x87 data, protection keys) in the processor.
+    Hosted,
+}
+
+impl Place {
+    pub(crate) fn is_live(self) -> bool {
+        self != Place::Image
+    }
 }
 
 /// A user program between two runs, with its extended state (vector, x87 and other XSAVE components).
@@ -110,7 +119,7 @@ impl Clone for Context {
     fn clone(&self) -> Self {
         let image = match self.place {
             Place::Image => self.image.clone(),
-            Place::Processor => self.live_image(),
+            Place::Bare | Place::Hosted => self.live_image(),
         };
         Context { user: self.user, fault: self.fault, via_trap: self.via_trap, place: Place::Image, image }
     }
@@ -119,7 +128,7 @@ impl Clone for Context {
 impl Drop for Context {
     fn drop(&mut self) {
         // Else the next run of another context would save the live state to a context that is gone.
-        if self.place == Place::Processor
+        if self.place.is_live()
             && let Some(anchor) = current_anchor()
         {
             anchor.forget(self);

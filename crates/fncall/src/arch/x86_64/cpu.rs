@@ -66,3 +66,17 @@ pub(crate) unsafe fn xrstor(image: *const u8, mask: u64) {
             options(nostack, preserves_flags));
     }
 }
+
+/// Gives the kernel the x87 control word that C and Rust expect.
+pub(crate) fn default_fcw() {
+    let fcw = 0x037fu16;
+    // SAFETY: this is the value every function may rely on.
+    unsafe { asm!("fldcw [{}]", in(reg) &raw const fcw, options(nostack, readonly, preserves_flags)) };
+}
+
+/// Gives the kernel the MXCSR that C and Rust expect.
+pub(crate) fn default_mxcsr() {
+    let mxcsr = 0x1f80u32;
+    // SAFETY: this is the value every function may rely on.
+    unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const mxcsr, options(nostack, readonly, preserves_flags)) };
+}

@@ -1,12 +1,14 @@
 # The way in. A routine per kind of entry:
 #
-#   bare        arithmetic flags only; what is not loaded here is live in the processor
-#   bare_iret   the same, but every flag (DF TF AC NT ID) through iretq
+#   bare          arithmetic flags only; what is not loaded here is live in the processor
+#   bare_iret     the same, but every flag (DF TF AC NT ID) through iretq
+#   hosted        also fs, all vector registers, MXCSR and the x87 control word
+#   hosted_iret   both
 #
 # In:   rdi = the context, rsp = the kernel's stack with the address to go back to on top.
 # Out:  to the user with the context's registers; nothing is pushed to or read from the user's stack.
 #       Comes back to the address on the kernel's stack with eax = 1 when the user has left (by an entry or a
-#       trap), or with eax = 0 when this routine may not be used now (see `Anchor::fast`).
+#       trap), or with eax = 0 when this routine may not be used now (see `Anchor::fast_bare`).
 # Lost on the way back: all but rbx, rbp, rsp, gs (the caller names them).
 #
 # Between `_check` and `_end` nothing has been written but the anchor: a kick or a fault there is undone by
@@ -16,6 +18,59 @@
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
     movaps xmm\n, [rdi + {XMM} + 16*\n]
     .endr
+.endm
+
+# Loads the vector registers from where FNCALL_STORE_VECTORS put them. No flag the user sees is loaded yet.
+.macro FNCALL_LOAD_VECTORS
+    cmp byte ptr gs:[{VECTORS}], 1
+    ja 3f
+    je 2f
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movaps xmm\n, [rdi + {BLOCK} + 64*\n]
+    .endr
+    jmp 4f
+2:  .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    vmovaps ymm\n, [rdi + {BLOCK} + 64*\n]
+    .endr
+    jmp 4f
+3:  .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    vmovaps zmm\n, [rdi + {BLOCK} + 64*\n]
+    .endr
+    .irp n, 0,1,2,3,4,5,6,7
+    kmovq k\n, [rdi + {BLOCK} + 2048 + 8*\n]
+    .endr
+4:
+.endm
+
+# What a hosted kernel has to give up: fs, vector registers, MXCSR, x87 control word. Loses rax, rcx, rdx, rsi, r12.
+.macro FNCALL_LOAD_HOSTED
+    mov rsi, [rdi + {FSBASE}]
+    lea rax, [rsi - 1]                  # zero, or not in the user half: somebody else's business
+    shr rax, 47
+    jnz fncall_enter_refused
+    cmp byte ptr gs:[{NO_FSGSBASE}], 0
+    jne 5f
+    wrfsbase rsi
+6:  FNCALL_LOAD_VECTORS
+    ldmxcsr [rdi + {MXCSR}]
+    cmp word ptr [rdi + {FCW}], 0x37f   # the kernel's, so it is loaded already
+    jne 7f
+8:
+.endm
+
+# Out of the way, but before the routine's `_end`.
+.macro FNCALL_LOAD_HOSTED_COLD
+    .cfi_restore_state
+5:  mov r12, rdi
+    mov eax, 158                        # arch_prctl(ARCH_SET_FS, fsbase)
+    mov edi, 0x1002
+    syscall
+    mov rdi, r12
+    test eax, eax
+    jz 6b
+    jmp fncall_enter_refused
+7:  fldcw [rdi + {FCW}]
+    jmp 8b
 .endm
 
 # All general registers but rsp, rip and rdi. No flag changes.
@@ -89,7 +144,7 @@ fncall_text_start:
 fncall_enter_bare:
     FNCALL_SAVE_KERNEL
 fncall_enter_bare_check:
-    cmp gs:[{FAST}], rdi                # kicked, or another context is live?
+    cmp gs:[{FAST_BARE}], rdi                # kicked, or another context is live?
     jne fncall_enter_refused
     mov rax, [rdi + {RFLAGS}]
     test eax, {SLOW_FLAGS}
@@ -115,7 +170,7 @@ fncall_enter_bare_end:
 fncall_enter_bare_iret:
     FNCALL_SAVE_KERNEL
 fncall_enter_bare_iret_check:
-    cmp gs:[{FAST}], rdi
+    cmp gs:[{FAST_BARE}], rdi
     jne fncall_enter_refused
     FNCALL_FILL_IRET
     FNCALL_LOAD_XMM
@@ -129,6 +184,58 @@ fncall_enter_bare_iret_check:
 fncall_enter_bare_iret_end:
     .cfi_endproc
 .size fncall_enter_bare_iret, . - fncall_enter_bare_iret
+
+.p2align 6
+.globl fncall_enter_hosted, fncall_enter_hosted_check, fncall_enter_hosted_end
+.hidden fncall_enter_hosted, fncall_enter_hosted_check, fncall_enter_hosted_end
+.type fncall_enter_hosted, @function
+fncall_enter_hosted:
+    FNCALL_SAVE_KERNEL
+fncall_enter_hosted_check:
+    cmp gs:[{FAST_HOSTED}], rdi
+    jne fncall_enter_refused
+    test dword ptr [rdi + {RFLAGS}], {SLOW_FLAGS}
+    jnz fncall_enter_refused
+    FNCALL_LOAD_HOSTED
+    mov rcx, [rdi + {RIP}]
+    mov gs:[{ANCHOR_RIP}], rcx
+    mov rax, [rdi + {RFLAGS}]
+    FNCALL_LOAD_FLAGS
+    FNCALL_LOAD_GENERAL
+    mov byte ptr gs:[{IN_USER}], 1
+    .cfi_remember_state
+    .cfi_undefined rip
+    mov rsp, [rdi + {RSP}]
+    mov rdi, [rdi + {RDI}]
+    jmp qword ptr gs:[{ANCHOR_RIP}]
+    FNCALL_LOAD_HOSTED_COLD
+fncall_enter_hosted_end:
+    .cfi_endproc
+.size fncall_enter_hosted, . - fncall_enter_hosted
+
+.p2align 4
+.globl fncall_enter_hosted_iret, fncall_enter_hosted_iret_check, fncall_enter_hosted_iret_end
+.hidden fncall_enter_hosted_iret, fncall_enter_hosted_iret_check, fncall_enter_hosted_iret_end
+.type fncall_enter_hosted_iret, @function
+fncall_enter_hosted_iret:
+    FNCALL_SAVE_KERNEL
+fncall_enter_hosted_iret_check:
+    cmp gs:[{FAST_HOSTED}], rdi
+    jne fncall_enter_refused
+    FNCALL_FILL_IRET
+    FNCALL_LOAD_HOSTED
+    FNCALL_LOAD_GENERAL
+    mov byte ptr gs:[{IN_USER}], 1
+    .cfi_remember_state
+    .cfi_undefined rip
+    mov rsp, gs:[{THIS}]
+    lea rsp, [rsp + {IRET}]
+    mov rdi, [rdi + {RDI}]
+    iretq
+    FNCALL_LOAD_HOSTED_COLD
+fncall_enter_hosted_iret_end:
+    .cfi_endproc
+.size fncall_enter_hosted_iret, . - fncall_enter_hosted_iret
 
 # Not now: back to the caller with eax = 0. Nothing has been loaded yet.
 .p2align 4

@@ -36,7 +36,11 @@ global_asm!(
     THIS = const offset_of!(Anchor, this),
     KERNEL_RSP = const offset_of!(Anchor, kernel_rsp),
     CURRENT = const offset_of!(Anchor, current),
-    FAST = const offset_of!(Anchor, fast),
+    FAST_BARE = const offset_of!(Anchor, fast_bare),
+    FAST_HOSTED = const offset_of!(Anchor, fast_hosted),
+    VECTORS = const offset_of!(Anchor, vectors),
+    NO_FSGSBASE = const offset_of!(Anchor, no_fsgsbase),
+    KERNEL_FSBASE = const offset_of!(Anchor, kernel_fsbase),
     ANCHOR_RIP = const offset_of!(Anchor, rip),
     SCRATCH = const offset_of!(Anchor, scratch),
     IN_USER = const offset_of!(Anchor, in_user),
@@ -60,10 +64,14 @@ global_asm!(
     R15 = const offset_of!(GeneralRegs, r15),
     RIP = const offset_of!(GeneralRegs, rip),
     RFLAGS = const offset_of!(GeneralRegs, rflags),
+    FSBASE = const offset_of!(GeneralRegs, fsbase),
     TRAP_NUM = const offset_of!(UserContext, trap_num),
     ERROR_CODE = const offset_of!(UserContext, error_code),
     VIA_TRAP = const offset_of!(Context, via_trap),
     XMM = const offset_of!(Context, image) + xstate::XMM,
+    FCW = const offset_of!(Context, image) + xstate::FCW,
+    MXCSR = const offset_of!(Context, image) + xstate::MXCSR,
+    BLOCK = const offset_of!(Context, image) + xstate::BLOCK,
     TRAP_SYSCALL = const TRAP_SYSCALL,
     SLOW_FLAGS = const SLOW_FLAGS,
     UNWANTED_FLAGS = const UNWANTED_FLAGS,
@@ -76,10 +84,14 @@ unsafe extern "C" {
     /// Not to be called by the kernel.
     pub fn syscall_fn_entry();
     fn fncall_jump_entry_bare();
+    fn fncall_jump_entry_hosted();
 
     pub(crate) fn fncall_enter_bare();
     pub(crate) fn fncall_enter_bare_iret();
+    pub(crate) fn fncall_enter_hosted();
+    pub(crate) fn fncall_enter_hosted_iret();
     pub(crate) fn fncall_call_entry_bare();
+    pub(crate) fn fncall_call_entry_hosted();
     pub(crate) fn fncall_exit_tail();
     pub(crate) fn fncall_signal_entry();
     pub(crate) fn fncall_restorer();
@@ -88,10 +100,20 @@ unsafe extern "C" {
     static fncall_enter_bare_end: u8;
     static fncall_enter_bare_iret_check: u8;
     static fncall_enter_bare_iret_end: u8;
+    static fncall_enter_hosted_check: u8;
+    static fncall_enter_hosted_end: u8;
+    static fncall_enter_hosted_iret_check: u8;
+    static fncall_enter_hosted_iret_end: u8;
     static fncall_jump_entry_bare_begin: u8;
     static fncall_jump_entry_bare_end: u8;
+    static fncall_jump_entry_hosted_begin: u8;
+    static fncall_jump_entry_hosted_end: u8;
     static fncall_call_entry_bare_begin: u8;
     static fncall_call_entry_bare_end: u8;
+    static fncall_call_entry_hosted_begin: u8;
+    static fncall_call_entry_hosted_end: u8;
+    static fncall_text_start: u8;
+    static fncall_text_end: u8;
 }
 
 /// The address of the jump entry for freestanding kernels ([`Context::run_bare`]). A program *jumps* there with
@@ -100,25 +122,25 @@ pub fn jump_entry_addr_bare() -> usize {
     fncall_jump_entry_bare as *const () as usize
 }
 
+/// The address of the jump entry for programs with a C library ([`Context::run`]). The contract is that of
+/// [`jump_entry_addr_bare`].
+pub fn jump_entry_addr_hosted() -> usize {
+    fncall_jump_entry_hosted as *const () as usize
+}
+
 /// Where in the assembly an instruction pointer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// The user is about to be entered; nothing but the anchor has been written.
     Entering,
-    /// The user has left and the context is half written. The first instruction of a jump entry or a call entry
-    /// is told apart because a single-step trap may arrive there.
-    Leaving(Leaving),
+    /// The user has left by a call entry, and the return address is in the anchor. Nothing else has happened.
+    Popped,
+    /// The user has left and the context is half written.
+    Leaving,
+    /// At a jump entry: still the user, with all registers of a system call.
+    JumpEntry,
     /// Anywhere else.
     Elsewhere,
-}
-
-/// How far out a user is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leaving {
-    /// At the first instruction after the call entry's pop: all registers are the user's.
-    CallPopped,
-    /// Later.
-    Storing,
 }
 
 /// Classifies `rip`.
@@ -128,18 +150,30 @@ pub(crate) fn place_of(rip: usize) -> Place {
             (&raw const $from as usize..&raw const $to as usize).contains(&rip)
         };
     }
+    if !within!(fncall_text_start, fncall_text_end) {
+        return Place::Elsewhere;
+    }
     if within!(fncall_enter_bare_check, fncall_enter_bare_end)
         || within!(fncall_enter_bare_iret_check, fncall_enter_bare_iret_end)
+        || within!(fncall_enter_hosted_check, fncall_enter_hosted_end)
+        || within!(fncall_enter_hosted_iret_check, fncall_enter_hosted_iret_end)
     {
         return Place::Entering;
     }
-    if rip == &raw const fncall_call_entry_bare_begin as usize {
-        return Place::Leaving(Leaving::CallPopped);
+    if rip == jump_entry_addr_bare() || rip == jump_entry_addr_hosted() {
+        return Place::JumpEntry;
+    }
+    if rip == &raw const fncall_call_entry_bare_begin as usize
+        || rip == &raw const fncall_call_entry_hosted_begin as usize
+    {
+        return Place::Popped;
     }
     if within!(fncall_jump_entry_bare_begin, fncall_jump_entry_bare_end)
+        || within!(fncall_jump_entry_hosted_begin, fncall_jump_entry_hosted_end)
         || within!(fncall_call_entry_bare_begin, fncall_call_entry_bare_end)
+        || within!(fncall_call_entry_hosted_begin, fncall_call_entry_hosted_end)
     {
-        return Place::Leaving(Leaving::Storing);
+        return Place::Leaving;
     }
     Place::Elsewhere
 }

@@ -4,8 +4,11 @@
 #               Afterwards the context has rcx = rip and r11 = rflags, as after `syscall`.
 #   call entry  called: the return address is on the user's stack and is popped; every register is kept.
 #
-# Both leave through `fncall_exit_tail` on the kernel's stack. Between `_begin` and `_end` a kick only sets the
-# flag, because the context is half written. The instructions before `_begin` count as the user's own.
+# and two kinds, as for the way in: bare keeps the xmm and leaves the rest in the processor, hosted takes
+# everything from the user that the kernel's C library may change.
+#
+# All leave on the kernel's stack with eax = 1. Between `_begin` and `_end` a kick only sets the flag, because the
+# context is half written. The instructions before `_begin` count as the user's own.
 
 # All general registers but rsp, rip, r11 to the context in r11. No flag changes.
 .macro FNCALL_STORE_GENERAL
@@ -25,48 +28,103 @@
     mov [r11 + {R15}], r15
 .endm
 
-.macro FNCALL_STORE_XMM
+# From the user's stack to the kernel's, where rbx, rbp and the address to go back to wait.
+.macro FNCALL_SWITCH_STACK
+    mov [r11 + {RSP}], rsp
+    mov rsp, gs:[{KERNEL_RSP}]
+    .cfi_def_cfa rsp, 24
+    .cfi_rel_offset rip, 16
+    .cfi_rel_offset rbp, 8
+    .cfi_rel_offset rbx, 0
+.endm
+
+# rax = the user's flags, which no instruction of the entry has changed yet.
+.macro FNCALL_READ_FLAGS
+    pushfq
+    .cfi_adjust_cfa_offset 8
+    pop rax
+    .cfi_adjust_cfa_offset -8
+.endm
+
+.macro FNCALL_STORE_EXTENDED_bare
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
     movaps [r11 + {XMM} + 16*\n], xmm\n
     .endr
 .endm
 
-# The reason of the return.
-.macro FNCALL_STORE_REASON
+.macro FNCALL_COLD_bare
+.endm
+
+# Loses rax, and with FNCALL_COLD_hosted rcx, rsi, rdi, r12.
+.macro FNCALL_STORE_EXTENDED_hosted
+    cmp byte ptr gs:[{NO_FSGSBASE}], 0
+    jne 5f
+    rdfsbase rax
+    mov [r11 + {FSBASE}], rax
+    mov rax, gs:[{KERNEL_FSBASE}]
+    wrfsbase rax
+6:  cmp byte ptr gs:[{VECTORS}], 1
+    ja 3f
+    je 2f
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movaps [r11 + {BLOCK} + 64*\n], xmm\n
+    .endr
+    jmp 4f
+2:  .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    vmovaps [r11 + {BLOCK} + 64*\n], ymm\n
+    .endr
+    vzeroupper                          # the kernel may use legacy SSE, slow with dirty upper halves
+    jmp 4f
+3:  .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    vmovaps [r11 + {BLOCK} + 64*\n], zmm\n
+    .endr
+    .irp n, 0,1,2,3,4,5,6,7
+    kmovq [r11 + {BLOCK} + 2048 + 8*\n], k\n
+    .endr
+    vzeroupper
+4:  stmxcsr [r11 + {MXCSR}]
+    fnstcw [r11 + {FCW}]
+    mov eax, [r11 + {MXCSR}]
+    and eax, 0xffc0                     # exception flags may stay: they are loaded again on the way in
+    cmp eax, 0x1f80
+    jne 7f
+8:  cmp word ptr [r11 + {FCW}], 0x37f
+    jne 9f
+12:
+.endm
+
+# Out of the way, but before the routine's `_end`.
+.macro FNCALL_COLD_hosted
+    .cfi_restore_state
+5:  mov r12, r11
+    lea rsi, [r12 + {FSBASE}]
+    mov edi, 0x1003                     # arch_prctl(ARCH_GET_FS, &fsbase)
+    mov eax, 158
+    syscall
+    mov rsi, gs:[{KERNEL_FSBASE}]
+    mov edi, 0x1002                     # arch_prctl(ARCH_SET_FS, kernel_fsbase)
+    mov eax, 158
+    syscall
+    mov r11, r12
+    jmp 6b
+7:  ldmxcsr [rip + fncall_kernel_mxcsr]
+    jmp 8b
+9:  fldcw [rip + fncall_kernel_fcw]
+    jmp 12b
+.endm
+
+# The reason of the return, and a kernel without the user's odd flags. Loses rax.
+.macro FNCALL_FINISH
     mov qword ptr [r11 + {TRAP_NUM}], {TRAP_SYSCALL}
     mov qword ptr [r11 + {ERROR_CODE}], 0
     mov byte ptr [r11 + {VIA_TRAP}], 0
+    test dword ptr [r11 + {RFLAGS}], {UNWANTED_FLAGS}
+    jnz fncall_exit_clean_flags
 .endm
 
-.p2align 6
-.globl fncall_jump_entry_bare, fncall_jump_entry_bare_begin, fncall_jump_entry_bare_end
-.hidden fncall_jump_entry_bare_begin, fncall_jump_entry_bare_end
-.type fncall_jump_entry_bare, @function
-fncall_jump_entry_bare:
-    .cfi_startproc
-    .cfi_register rip, rcx
-    mov r11, gs:[{CURRENT}]
-fncall_jump_entry_bare_begin:
-    mov byte ptr gs:[{IN_USER}], 0
-    FNCALL_STORE_GENERAL
-    mov [r11 + {RIP}], rcx
-    mov [r11 + {RSP}], rsp
-    mov rsp, gs:[{KERNEL_RSP}]
-    .cfi_def_cfa rsp, 24
-    .cfi_rel_offset rbp, 8
-    .cfi_rel_offset rbx, 0
-    .cfi_rel_offset rip, 16
-    pushfq
-    .cfi_adjust_cfa_offset 8
-    pop rax
-    .cfi_adjust_cfa_offset -8
-    mov [r11 + {RFLAGS}], rax
-    mov [r11 + {R11}], rax
-    FNCALL_STORE_XMM
-    FNCALL_STORE_REASON
-    test eax, {UNWANTED_FLAGS}
-    jnz fncall_exit_clean_flags
-fncall_jump_entry_bare_end:
+# Back into `run`. Not ret: the predictor's return stack belongs to the user's calls.
+.macro FNCALL_TAIL
+    .cfi_remember_state
     pop rbx
     .cfi_adjust_cfa_offset -8
     .cfi_restore rbx
@@ -77,29 +135,45 @@ fncall_jump_entry_bare_end:
     pop rdx
     .cfi_adjust_cfa_offset -8
     .cfi_register rip, rdx
-    jmp rdx                             # not ret: the predictor's return stack belongs to the user's calls
-    .cfi_endproc
-.size fncall_jump_entry_bare, . - fncall_jump_entry_bare
+    jmp rdx
+.endm
 
-# What programs written for the original contract call.
+.macro FNCALL_JUMP_ENTRY kind
 .p2align 6
-.globl syscall_fn_entry
-.type syscall_fn_entry, @function
-syscall_fn_entry:
+.globl fncall_jump_entry_\kind, fncall_jump_entry_\kind\()_begin, fncall_jump_entry_\kind\()_end
+.hidden fncall_jump_entry_\kind\()_begin, fncall_jump_entry_\kind\()_end
+.type fncall_jump_entry_\kind, @function
+fncall_jump_entry_\kind:
     .cfi_startproc
-    jmp qword ptr gs:[{CALL_ENTRY}]
+    .cfi_register rip, rcx
+    mov r11, gs:[{CURRENT}]
+fncall_jump_entry_\kind\()_begin:
+    mov byte ptr gs:[{IN_USER}], 0
+    FNCALL_STORE_GENERAL
+    mov [r11 + {RIP}], rcx
+    FNCALL_SWITCH_STACK
+    FNCALL_READ_FLAGS
+    mov [r11 + {RFLAGS}], rax
+    mov [r11 + {R11}], rax
+    FNCALL_STORE_EXTENDED_\kind
+    FNCALL_FINISH
+    FNCALL_TAIL
+    FNCALL_COLD_\kind
+fncall_jump_entry_\kind\()_end:
     .cfi_endproc
-.size syscall_fn_entry, . - syscall_fn_entry
+.size fncall_jump_entry_\kind, . - fncall_jump_entry_\kind
+.endm
 
+.macro FNCALL_CALL_ENTRY kind
 .p2align 4
-.globl fncall_call_entry_bare, fncall_call_entry_bare_begin, fncall_call_entry_bare_end
-.hidden fncall_call_entry_bare, fncall_call_entry_bare_begin, fncall_call_entry_bare_end
-.type fncall_call_entry_bare, @function
-fncall_call_entry_bare:
+.globl fncall_call_entry_\kind, fncall_call_entry_\kind\()_begin, fncall_call_entry_\kind\()_end
+.hidden fncall_call_entry_\kind, fncall_call_entry_\kind\()_begin, fncall_call_entry_\kind\()_end
+.type fncall_call_entry_\kind, @function
+fncall_call_entry_\kind:
     .cfi_startproc
     pop qword ptr gs:[{ANCHOR_RIP}]     # the return address; a bad stack faults here, as the user's fault
     .cfi_undefined rip
-fncall_call_entry_bare_begin:
+fncall_call_entry_\kind\()_begin:
     mov gs:[{SCRATCH}], r11
     mov r11, gs:[{CURRENT}]
     mov byte ptr gs:[{IN_USER}], 0
@@ -108,25 +182,32 @@ fncall_call_entry_bare_begin:
     mov [r11 + {RIP}], rax
     mov rax, gs:[{SCRATCH}]
     mov [r11 + {R11}], rax
-    mov [r11 + {RSP}], rsp
-    mov rsp, gs:[{KERNEL_RSP}]
-    .cfi_def_cfa rsp, 24
-    .cfi_rel_offset rbp, 8
-    .cfi_rel_offset rbx, 0
-    .cfi_rel_offset rip, 16
-    pushfq
-    .cfi_adjust_cfa_offset 8
-    pop rax
-    .cfi_adjust_cfa_offset -8
+    FNCALL_SWITCH_STACK
+    FNCALL_READ_FLAGS
     mov [r11 + {RFLAGS}], rax
-    FNCALL_STORE_XMM
-    FNCALL_STORE_REASON
-    test eax, {UNWANTED_FLAGS}
-    jnz fncall_exit_clean_flags
-fncall_call_entry_bare_end:
-    jmp fncall_exit_tail
+    FNCALL_STORE_EXTENDED_\kind
+    FNCALL_FINISH
+    FNCALL_TAIL
+    FNCALL_COLD_\kind
+fncall_call_entry_\kind\()_end:
     .cfi_endproc
-.size fncall_call_entry_bare, . - fncall_call_entry_bare
+.size fncall_call_entry_\kind, . - fncall_call_entry_\kind
+.endm
+
+FNCALL_JUMP_ENTRY bare
+FNCALL_JUMP_ENTRY hosted
+FNCALL_CALL_ENTRY bare
+FNCALL_CALL_ENTRY hosted
+
+# What programs written for the original contract call. The last run has set where it leads.
+.p2align 6
+.globl syscall_fn_entry
+.type syscall_fn_entry, @function
+syscall_fn_entry:
+    .cfi_startproc
+    jmp qword ptr gs:[{CALL_ENTRY}]
+    .cfi_endproc
+.size syscall_fn_entry, . - syscall_fn_entry
 
 # The user left DF, AC, NT or ID set: the kernel wants none of them. They are in the context already.
 .p2align 4
@@ -144,16 +225,11 @@ fncall_exit_clean_flags:
     .cfi_adjust_cfa_offset -8
 # In: rsp = kernel_rsp. Where the signal handler resumes the kernel, too.
 fncall_exit_tail:
-    pop rbx
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore rbx
-    pop rbp
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore rbp
-    mov eax, 1
-    pop rdx
-    .cfi_adjust_cfa_offset -8
-    .cfi_register rip, rdx
-    jmp rdx
+    FNCALL_TAIL
     .cfi_endproc
 .size fncall_exit_clean_flags, . - fncall_exit_clean_flags
+
+fncall_kernel_mxcsr:
+    .long 0x1f80
+fncall_kernel_fcw:
+    .short 0x037f

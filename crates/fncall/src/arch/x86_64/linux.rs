@@ -13,6 +13,7 @@ pub(crate) const SIGSYS: i32 = 31;
 /// `si_code` of what the host itself sends.
 pub(crate) const SI_KERNEL: i32 = 0x80;
 
+const SYS_MMAP: usize = 9;
 const SYS_RT_SIGACTION: usize = 13;
 const SYS_GETPID: usize = 39;
 const SYS_SIGALTSTACK: usize = 131;
@@ -78,13 +79,27 @@ pub(crate) unsafe fn arch_prctl(code: usize, addr: usize) -> isize {
     unsafe { syscall6(SYS_ARCH_PRCTL, [code, addr, 0, 0, 0, 0]) }
 }
 
-/// Sends `signo` to the calling thread.
-pub(crate) fn raise(signo: i32) {
+/// Fresh zeroed private memory, or `None`.
+pub(crate) fn mmap_anonymous(len: usize) -> Option<*mut u8> {
+    const PROT_READ_WRITE: usize = 3;
+    const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
+    // SAFETY: a new mapping where the host likes; nothing that exists is touched.
+    let ret = unsafe { syscall6(SYS_MMAP, [0, len, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0]) };
+    if ret < 0 { None } else { Some(ret as *mut u8) }
+}
+
+/// The calling thread's number.
+pub(crate) fn gettid() -> i32 {
+    // SAFETY: touches no memory.
+    unsafe { syscall6(SYS_GETTID, [0; 6]) as i32 }
+}
+
+/// Sends `signo` to a thread of this process; 0 only asks whether it exists.
+pub(crate) fn tgkill(tid: i32, signo: i32) -> isize {
     // SAFETY: these calls touch no memory.
     unsafe {
         let pid = syscall6(SYS_GETPID, [0; 6]) as usize;
-        let tid = syscall6(SYS_GETTID, [0; 6]) as usize;
-        syscall6(SYS_TGKILL, [pid, tid, signo as usize, 0, 0, 0]);
+        syscall6(SYS_TGKILL, [pid, tid as usize, signo as usize, 0, 0, 0])
     }
 }
 

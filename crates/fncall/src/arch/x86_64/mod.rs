@@ -6,6 +6,7 @@ mod anchor;
 mod context;
 mod cpu;
 mod entry;
+mod hosted;
 mod linux;
 mod regs;
 mod run;
@@ -15,10 +16,11 @@ mod xstate;
 
 pub use anchor::{
     Anchor, anchor_data, clear_kick, current_anchor, install_thread, set_anchor_data, set_user_fsbase,
-    user_fsbase, was_kicked,
+    user_fsbase, was_kicked, without_fsgsbase,
 };
 pub use context::{Context, Fault};
-pub use entry::{jump_entry_addr_bare, syscall_fn_entry};
+pub use entry::{jump_entry_addr_bare, jump_entry_addr_hosted, syscall_fn_entry};
+pub use hosted::{INITIAL_TLS_ABOVE, INITIAL_TLS_BELOW};
 pub use regs::{GeneralRegs, TRAP_KICK, TRAP_SYSCALL, UserContext};
 pub use signal::{FaultAction, HandlerConfig, KernelFault, install_handlers};
 pub use sud::{disable_sud, enable_sud};

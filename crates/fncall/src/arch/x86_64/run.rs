@@ -3,12 +3,17 @@
 //! `iretq` loads) is decided here, in `prepare`.
 
 use core::arch::asm;
+use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, Ordering::Relaxed, compiler_fence};
 
-use super::anchor::{Anchor, this_anchor};
+use super::anchor::{Anchor, TASK_SIZE_MAX, has_fsgsbase, this_anchor, user_fsbase};
 use super::context::{Context, Fault};
-use super::entry::{SLOW_FLAGS, fncall_call_entry_bare, fncall_enter_bare, fncall_enter_bare_iret};
+use super::entry::{
+    SLOW_FLAGS, fncall_call_entry_bare, fncall_call_entry_hosted, fncall_enter_bare, fncall_enter_bare_iret,
+    fncall_enter_hosted, fncall_enter_hosted_iret,
+};
 use super::regs::TRAP_KICK;
+use super::{hosted, linux, xstate};
 
 /// Jumps to one of the routines of `enter.s` and comes back with its eax.
 ///
@@ -33,7 +38,7 @@ macro_rules! enter {
 
 /// What `prepare` decided.
 enum How {
-    /// There is a kick to report instead.
+    /// There is something to report instead.
     NotNow,
     Fast,
     Iret,
@@ -50,6 +55,13 @@ impl Context {
     /// | 0 1 3 6 13 14 16 17 19 | processor exception, with `error_code` and `fault` |
     /// | 0x20 | kick; nothing is lost, run again to go on |
     ///
+    /// Call it from the loop that also answers the system calls, `loop { run_bare(); dispatch(); }`: it is inlined
+    /// there. A function around it that returns for every system call works too, but unbalances the return
+    /// predictors of kernel and user and costs some 30 ns.
+    ///
+    /// # Panics
+    /// If the context is live on another thread or was moved, see [`Context::detach`].
+    ///
     /// # Safety
     /// - This thread has an anchor ([`crate::install_thread`]), and for traps to come back the handlers are
     ///   installed ([`crate::install_handlers`]).
@@ -57,7 +69,7 @@ impl Context {
     /// - From the return until [`Context::detach`] (or drop) the context stays at its address and on this thread.
     /// - The user program leaves the kernel's memory, `gs` and the signal stack alone: both are in one address
     ///   space, and nothing but good behaviour separates them.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn run_bare(&mut self) {
         // SAFETY: the caller's promises; the assembly keeps what its contract says.
         unsafe {
@@ -73,9 +85,7 @@ impl Context {
         // SAFETY: as in `run_bare`.
         unsafe {
             loop {
-                let anchor = this_anchor();
-                anchor.call_entry.store(fncall_call_entry_bare as *const () as usize, Relaxed);
-                let came_back = match self.prepare(anchor) {
+                let came_back = match self.prepare_bare(this_anchor()) {
                     How::NotNow => return,
                     How::Fast => enter!(fncall_enter_bare, &raw mut *self),
                     How::Iret => enter!(fncall_enter_bare_iret, &raw mut *self),
@@ -89,13 +99,94 @@ impl Context {
     }
 
     /// # Safety
-    /// As [`Context::attach`].
-    unsafe fn prepare(&mut self, anchor: &Anchor) -> How {
+    /// As [`Context::attach_bare`].
+    unsafe fn prepare_bare(&mut self, anchor: &Anchor) -> How {
         // SAFETY: passed on.
-        unsafe { self.attach(anchor) };
+        unsafe { self.attach_bare(anchor) };
+        anchor.hosted.store(0, Relaxed);
+        anchor.call_entry.store(fncall_call_entry_bare as *const () as usize, Relaxed);
         anchor.current.store(self, Relaxed);
-        anchor.fast.store(self, Relaxed);
-        // A kick that comes before this store is seen below; one that comes later clears `fast` again.
+        anchor.fast_hosted.store(null_mut(), Relaxed);
+        anchor.fast_bare.store(self, Relaxed);
+        self.fast_or_not(anchor)
+    }
+
+    /// Runs the user program until it makes a system call, faults or is kicked, as [`Context::run_bare`] does, in
+    /// a program with a C library: while the kernel runs, `fs`, MXCSR and the x87 control word are the kernel's,
+    /// and it may use all vector registers. The thread gets its anchor and a signal stack at its first run.
+    ///
+    /// `general.fsbase` is the user's TLS base. 0 means the thread's initial TLS block: zeros from
+    /// [`crate::INITIAL_TLS_BELOW`] bytes below the base to [`crate::INITIAL_TLS_ABOVE`] above, with the base itself
+    /// in the first word; contexts that start with 0 on one thread share it. A base outside the user half of the
+    /// address space returns at once with `trap_num` 13.
+    ///
+    /// # Panics
+    /// If the context is live on another thread or was moved, see [`Context::detach`]. When the host refuses memory
+    /// for the thread's first run.
+    ///
+    /// # Safety
+    /// - For traps to come back the handlers are installed ([`crate::install_handlers`]).
+    /// - From the return until [`Context::detach`] (or drop) the context stays at its address and on this thread.
+    /// - The user program leaves the kernel's memory, `gs` and the signal stack alone: both are in one address
+    ///   space, and nothing but good behaviour separates them.
+    #[inline(always)]
+    pub unsafe fn run(&mut self) {
+        hosted::anchor();
+        // SAFETY: the thread has an anchor; the caller's promises; the assembly keeps what its contract says.
+        unsafe {
+            if !enter!(fncall_enter_hosted, &raw mut *self) {
+                self.run_slowly();
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn run_slowly(&mut self) {
+        // SAFETY: as in `run`.
+        unsafe {
+            loop {
+                let came_back = match self.prepare_hosted(this_anchor()) {
+                    How::NotNow => return,
+                    How::Fast => enter!(fncall_enter_hosted, &raw mut *self),
+                    How::Iret => enter!(fncall_enter_hosted_iret, &raw mut *self),
+                };
+                if came_back {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Context::attach_hosted`].
+    unsafe fn prepare_hosted(&mut self, anchor: &Anchor) -> How {
+        // SAFETY: passed on.
+        unsafe { self.attach_hosted(anchor) };
+        if self.user.general.fsbase == 0 {
+            self.user.general.fsbase = hosted::initial_tls(anchor);
+        }
+        if self.user.general.fsbase >= TASK_SIZE_MAX {
+            self.user.trap_num = 13;
+            self.user.error_code = 0;
+            self.fault = Fault { addr: 0, signo: linux::SIGSEGV, code: linux::SI_KERNEL, arch: 0 };
+            self.via_trap = false;
+            return How::NotNow;
+        }
+        anchor.kernel_fsbase.store(user_fsbase(), Relaxed);
+        anchor.vectors.store(xstate::vector_level(), Relaxed);
+        anchor.no_fsgsbase.store(u8::from(!has_fsgsbase()), Relaxed);
+        anchor.hosted.store(1, Relaxed);
+        anchor.call_entry.store(fncall_call_entry_hosted as *const () as usize, Relaxed);
+        anchor.current.store(self, Relaxed);
+        anchor.fast_bare.store(null_mut(), Relaxed);
+        anchor.fast_hosted.store(self, Relaxed);
+        self.fast_or_not(anchor)
+    }
+
+    /// The last look before an entry: is there a kick, and which routine can load the flags?
+    fn fast_or_not(&mut self, anchor: &Anchor) -> How {
+        // A kick that came before `fast` was stored is seen here; one that comes later clears it again.
         compiler_fence(Ordering::SeqCst);
         if anchor.kicked.load(Relaxed) != 0 {
             anchor.kicked.store(0, Relaxed);

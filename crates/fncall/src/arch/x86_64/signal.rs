@@ -5,9 +5,9 @@
 
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed};
 
-use super::anchor::{Anchor, current_anchor};
+use super::anchor::{Anchor, current_anchor, set_fsbase, user_fsbase};
 use super::context::{Context, Fault};
-use super::entry::{self, Leaving, NT, Place, TF, fncall_exit_tail, fncall_restorer, fncall_signal_entry};
+use super::entry::{self, NT, Place, TF, fncall_exit_tail, fncall_restorer, fncall_signal_entry};
 use super::linux::{self, KernelSigaction, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 use super::regs::{TRAP_KICK, TRAP_SYSCALL};
 use super::xstate;
@@ -155,35 +155,75 @@ pub(crate) unsafe extern "C" fn on_signal(signo: i32, info: *const SigInfo, uc: 
         }
         return;
     };
+    let interrupted_fsbase = to_kernel_fsbase(anchor);
     match entry::place_of(regs.rip) {
         Place::Entering if kick => undo_entry(anchor, regs, TRAP_KICK),
-        Place::Entering if regs.rflags & NT != 0 => regs.rflags &= !NT, // iretq refuses: once more without
-        // Only a bad rip (or fs base) makes these instructions fault, with all else undamaged.
+        Place::Entering if regs.rflags & NT != 0 => {
+            regs.rflags &= !NT; // iretq refuses: once more without
+            restore_fsbase(anchor, interrupted_fsbase);
+        }
+        // Only a bad rip makes these instructions fault, with all else undamaged.
         Place::Entering if signo == SIGSEGV || signo == SIGBUS => undo_entry(anchor, regs, 13),
-        Place::Leaving(_) if kick => remember_kick(anchor),
-        Place::Leaving(Leaving::CallPopped) if signo == SIGTRAP && regs.rflags & TF != 0 => {
+        Place::Popped | Place::Leaving if kick => {
+            remember_kick(anchor);
+            restore_fsbase(anchor, interrupted_fsbase);
+        }
+        // A single step onto an entry: the user sees one instruction, its system call.
+        Place::Popped if signo == SIGTRAP && regs.rflags & TF != 0 => {
             regs.rip = anchor.rip.load(Relaxed);
-            trap(anchor, TRAP_SYSCALL, false, Fault::default(), regs);
+            trap(anchor, TRAP_SYSCALL, 0, Fault::default(), interrupted_fsbase, regs);
         }
-        Place::Leaving(_) | Place::Entering => in_kernel(signo, info, regs),
-        Place::Elsewhere if anchor.in_user.load(Relaxed) != 0 => {
-            in_user(anchor, signo, kick, info, regs);
+        Place::JumpEntry if signo == SIGTRAP && regs.rflags & TF != 0 => {
+            regs.rip = regs.rcx;
+            regs.r11 = regs.rflags;
+            trap(anchor, TRAP_SYSCALL, 0, Fault::default(), interrupted_fsbase, regs);
         }
-        Place::Elsewhere if kick => {
+        Place::Entering | Place::Popped | Place::Leaving => {
+            in_kernel(signo, info, regs);
+            restore_fsbase(anchor, interrupted_fsbase);
+        }
+        Place::JumpEntry | Place::Elsewhere if anchor.in_user.load(Relaxed) != 0 => {
+            let fault = Fault { addr: info.addr, signo, code: info.code, arch: 0 };
+            let (trap_num, error_code, fault) = match signo {
+                _ if kick => (TRAP_KICK, 0, Fault::default()),
+                SIGSYS => (TRAP_SYSCALL, 0, Fault { arch: info.arch, ..fault }),
+                _ => (regs.trap_num, regs.error_code, fault),
+            };
+            trap(anchor, trap_num, error_code, fault, interrupted_fsbase, regs);
+        }
+        Place::JumpEntry | Place::Elsewhere if kick => {
             remember_kick(anchor);
             let hook = KERNEL_KICK.load(Relaxed);
             // SAFETY: stored by `install_handlers` from a function of this type, before the handler existed.
             let hook: fn(&mut usize, &mut usize) = unsafe { core::mem::transmute(hook) };
             hook(&mut regs.rip, &mut regs.rax);
         }
-        Place::Elsewhere => in_kernel(signo, info, regs),
+        Place::JumpEntry | Place::Elsewhere => in_kernel(signo, info, regs),
+    }
+}
+
+/// On a hosted thread: switches to the kernel's TLS, whatever was interrupted. Returns the base that was there.
+fn to_kernel_fsbase(anchor: &Anchor) -> usize {
+    if anchor.hosted.load(Relaxed) == 0 {
+        return 0;
+    }
+    let interrupted = user_fsbase();
+    restore_fsbase(anchor, anchor.kernel_fsbase.load(Relaxed));
+    interrupted
+}
+
+/// On a hosted thread: sets the TLS base for what the frame returns to.
+fn restore_fsbase(anchor: &Anchor, base: usize) {
+    if anchor.hosted.load(Relaxed) != 0 && base != user_fsbase() {
+        // SAFETY: the base was in the register before, so it is valid; nothing here uses TLS.
+        unsafe { set_fsbase(base) };
     }
 }
 
 /// A fault signal that no fault caused: somebody on the host wants this process to end.
 fn sent_by_somebody(signo: i32) {
     die(signo);
-    linux::raise(signo);
+    linux::tgkill(linux::gettid(), signo);
 }
 
 /// Restores the signal's default action. The instruction runs again and ends the process.
@@ -195,7 +235,7 @@ fn die(signo: i32) {
 
 fn remember_kick(anchor: &Anchor) {
     anchor.kicked.store(1, Relaxed);
-    anchor.fast.store(core::ptr::null_mut(), Relaxed);
+    anchor.refuse_fast();
 }
 
 /// The user has not been reached: resume the kernel as if it came straight back. The context is as it was, and
@@ -210,33 +250,22 @@ fn undo_entry(anchor: &Anchor, regs: &mut SigContext, trap_num: usize) {
         TRAP_KICK => Fault::default(),
         _ => Fault { addr: 0, signo: SIGSEGV, code: linux::SI_KERNEL, arch: 0 },
     };
+    if anchor.hosted.load(Relaxed) != 0 {
+        // SAFETY: `fpstate` is the host's.
+        unsafe { xstate::clean_frame_control(regs.fpstate) };
+    }
     resume_kernel(anchor, regs);
 }
 
-/// The user was interrupted: this is the way out through a signal.
-fn in_user(anchor: &Anchor, signo: i32, kick: bool, info: &SigInfo, regs: &mut SigContext) {
-    if kick {
-        return trap(anchor, TRAP_KICK, false, Fault::default(), regs);
-    }
-    let fault = Fault { addr: info.addr, signo, code: info.code, arch: 0 };
-    if signo == SIGSYS {
-        return trap(anchor, TRAP_SYSCALL, true, Fault { arch: info.arch, ..fault }, regs);
-    }
-    let error_code = regs.error_code;
-    if regs.rflags & TF != 0 && signo == SIGTRAP && regs.rip == entry::jump_entry_addr_bare() {
-        // A single step onto the jump entry: the user sees one instruction, its system call.
-        regs.rip = regs.rcx;
-        regs.r11 = regs.rflags;
-        return trap(anchor, TRAP_SYSCALL, false, Fault::default(), regs);
-    }
-    trap(anchor, regs.trap_num, false, fault, regs);
-    // SAFETY: as in `trap`.
-    unsafe { (*anchor.current.load(Relaxed)).user.error_code = error_code };
-}
-
-/// Fills the context from the signal frame and makes the frame resume the kernel. What the frame holds of the
-/// extended state beyond the xmm goes back to the processor with it, where the context's place says it is.
-fn trap(anchor: &Anchor, trap_num: usize, via_trap: bool, fault: Fault, regs: &mut SigContext) {
+/// The user was interrupted: fills the context from the signal frame and makes the frame resume the kernel.
+fn trap(
+    anchor: &Anchor,
+    trap_num: usize,
+    error_code: usize,
+    fault: Fault,
+    fsbase: usize,
+    regs: &mut SigContext,
+) {
     // SAFETY: the user runs, so `run` is waiting with this context and nobody else looks at it.
     let context: &mut Context = unsafe { &mut *anchor.current.load(Relaxed) };
     let general = &mut context.user.general;
@@ -259,11 +288,20 @@ fn trap(anchor: &Anchor, trap_num: usize, via_trap: bool, fault: Fault, regs: &m
     general.rip = regs.rip;
     general.rflags = regs.rflags;
     context.user.trap_num = trap_num;
-    context.user.error_code = 0;
-    context.via_trap = via_trap;
+    context.user.error_code = error_code;
+    context.via_trap = fault.signo == SIGSYS;
     context.fault = fault;
-    // SAFETY: the frame's image begins with 512 bytes of fxsave format (sigcontext.h), the xmm at 160.
-    unsafe { context.image.take_xmm(regs.fpstate) };
+    // SAFETY: `fpstate` is the host's: an image that begins with 512 bytes of fxsave format (sigcontext.h).
+    unsafe {
+        if anchor.hosted.load(Relaxed) != 0 {
+            context.user.general.fsbase = fsbase;
+            context.take_frame(anchor, regs.fpstate);
+            xstate::clean_frame(regs.fpstate);
+        } else {
+            // The rest goes back to the processor with the frame, where the context's place says it is.
+            context.image.take_xmm(regs.fpstate);
+        }
+    }
     resume_kernel(anchor, regs);
 }
 

@@ -21,16 +21,31 @@ const MIN_LEN: usize = 576;
 /// Offset of the 16 xmm registers in an image.
 pub(crate) const XMM: usize = 160;
 const XMM_LEN: usize = 256;
-const MXCSR: usize = 24;
+pub(crate) const FCW: usize = 0;
+pub(crate) const MXCSR: usize = 24;
 const MXCSR_MASK: usize = 28;
 /// Linux's own bytes at the end of the legacy area of a signal frame (`struct _fpx_sw_bytes`).
 const SW_RESERVED: usize = 464;
 const FP_XSTATE_MAGIC1: u32 = 0x4650_5853;
 const FP_XSTATE_MAGIC2: u32 = 0x4650_5845;
 
+/// Where a hosted context keeps its vector registers, in place of the image's extended part: 32 times 64 bytes of
+/// zmm (or ymm or xmm, at the same distance) and 8 times 8 bytes of k. One store per register instead of the three
+/// that the image's split halves would take.
+pub(crate) const BLOCK: usize = MIN_LEN;
+const BLOCK_K: usize = 32 * 64;
+const BLOCK_LEN: usize = BLOCK_K + 64;
+const _: () = assert!(BLOCK + BLOCK_LEN <= IMAGE_LEN && BLOCK.is_multiple_of(64));
+
 pub(crate) const X87: u64 = 1;
 pub(crate) const SSE: u64 = 2;
-const PKRU: u32 = 9;
+const AVX: usize = 2;
+const OPMASK: usize = 5;
+const ZMM_HI256: usize = 6;
+const HI16_ZMM: usize = 7;
+const AVX512: u64 = 1 << OPMASK | 1 << ZMM_HI256 | 1 << HI16_ZMM;
+const VECTORS: u64 = SSE | 1 << AVX | AVX512;
+const PKRU: usize = 9;
 const AMX: u64 = 1 << 17 | 1 << 18;
 /// A new program may use protection key 0 only (`init_pkru_value` of Linux).
 const INIT_PKRU: u32 = 0x5555_5554;
@@ -106,7 +121,8 @@ impl Image {
 /// What this processor and this host have; asked once, because CPUID and XGETBV are slow in a virtual machine.
 static FEATURES: AtomicU64 = AtomicU64::new(0);
 static SIZE: AtomicUsize = AtomicUsize::new(0);
-static PKRU_AT: AtomicU16 = AtomicU16::new(0);
+/// Where components 0–9 are in an image.
+static OFFSETS: [AtomicU16; 10] = [const { AtomicU16::new(0) }; 10];
 static VALID_MXCSR: AtomicU32 = AtomicU32::new(0);
 
 /// The XSAVE components this crate keeps: those the host has enabled in XCR0, without AMX. The bits are those of
@@ -130,6 +146,19 @@ pub fn xstate_frame_size() -> usize {
     xstate_size() + 4
 }
 
+fn offset_of_component(bit: usize) -> usize {
+    OFFSETS[bit].load(Relaxed).into()
+}
+
+/// Which vector registers exist here, as `Anchor::vectors` says it: 0 xmm, 1 ymm, 2 zmm and k.
+pub(crate) fn vector_level() -> u8 {
+    match xstate_features() {
+        features if features & AVX512 == AVX512 => 2,
+        features if features & 1 << AVX != 0 => 1,
+        _ => 0,
+    }
+}
+
 /// # Panics
 /// Without XSAVE (processors before 2008).
 #[cold]
@@ -151,8 +180,8 @@ fn ask_processor() -> u64 {
         }
         features |= 1 << bit;
         size = size.max(end);
-        if bit == PKRU {
-            PKRU_AT.store(component.ebx as u16, Relaxed);
+        if let Some(offset) = OFFSETS.get(bit as usize) {
+            offset.store(component.ebx as u16, Relaxed);
         }
     }
     let mut image = Image::new();
@@ -177,7 +206,7 @@ impl Context {
     /// # Panics
     /// If the extended state is in the processor of another thread.
     pub fn detach(&mut self) {
-        if self.place == Place::Processor {
+        if self.place.is_live() {
             self.image = self.live_image();
             self.place = Place::Image;
             if let Some(anchor) = current_anchor() {
@@ -193,7 +222,7 @@ impl Context {
         self.image = Image::new();
         let features = xstate_features();
         if features & 1 << PKRU != 0 {
-            self.image.set_u32(PKRU_AT.load(Relaxed).into(), INIT_PKRU);
+            self.image.set_u32(offset_of_component(PKRU), INIT_PKRU);
             self.image.set_features(1 << PKRU);
         }
     }
@@ -211,7 +240,7 @@ impl Context {
         }
         let mut copy = match self.place {
             Place::Image => self.image.clone(),
-            Place::Processor => self.live_image(),
+            Place::Bare | Place::Hosted => self.live_image(),
         };
         copy.set_u32(SW_RESERVED, FP_XSTATE_MAGIC1);
         copy.set_u32(SW_RESERVED + 4, len as u32);
@@ -266,7 +295,7 @@ impl Context {
 
     /// Gives up what is in the processor; the image is about to be replaced.
     fn drop_live(&mut self) {
-        if self.place == Place::Processor {
+        if self.place.is_live() {
             self.place = Place::Image;
             if let Some(anchor) = current_anchor() {
                 anchor.forget(self);
@@ -274,38 +303,45 @@ impl Context {
         }
     }
 
-    /// The complete state of a context whose place is the processor.
+    fn is_live_here(&self) -> bool {
+        current_anchor().is_some_and(|anchor| core::ptr::eq(anchor.live.load(Relaxed), self))
+    }
+
+    /// The complete state of a context that is in part in the processor.
     pub(crate) fn live_image(&self) -> Image {
-        let here = current_anchor().is_some_and(|anchor| core::ptr::eq(anchor.live.load(Relaxed), self));
-        assert!(
-            here,
-            "the context's extended state is on another thread, or the context was moved: detach first"
-        );
+        assert!(self.is_live_here(), "{NOT_HERE}");
+        let features = xstate_features();
         let mut image = Image::new();
         // SAFETY: the image is aligned and has room for all of `xstate_features`.
-        unsafe { cpu::xsave(image.0.as_mut_ptr(), xstate_features()) };
-        // The xmm in the processor are the kernel's by now; the user's were saved by the entry.
-        image.0[XMM..XMM + XMM_LEN].copy_from_slice(&self.image.0[XMM..XMM + XMM_LEN]);
-        image.set_features(image.features() | SSE);
+        unsafe { cpu::xsave(image.0.as_mut_ptr(), features) };
+        if self.place == Place::Bare {
+            // The xmm in the processor are the kernel's by now; the user's were saved by the entry.
+            image.0[XMM..XMM + XMM_LEN].copy_from_slice(&self.image.0[XMM..XMM + XMM_LEN]);
+            image.set_features(image.features() | SSE);
+        } else {
+            image.0[FCW..FCW + 2].copy_from_slice(&self.image.0[FCW..FCW + 2]);
+            image.set_u32(MXCSR, self.image.u32(MXCSR));
+            image.set_features(image.features() | X87 | features & VECTORS);
+            let block = &self.image.0[BLOCK..BLOCK + BLOCK_LEN];
+            for (at, from, len) in block_pieces(features) {
+                image.0[at..at + len].copy_from_slice(&block[from..from + len]);
+            }
+        }
         image
     }
 
-    /// Loads everything but the general registers to the processor, so that the entry code only has to load the
-    /// xmm. Saves the state of the context that was there.
+    /// Loads what a bare run does not load by itself: everything but the general registers and the xmm. Saves the
+    /// state of the context that was there.
     ///
     /// # Safety
     /// `anchor` is the calling thread's; the context it calls live is still there.
-    pub(crate) unsafe fn attach(&mut self, anchor: &Anchor) {
-        let live = anchor.live.load(Relaxed);
-        if self.place == Place::Processor {
-            assert!(
-                core::ptr::eq(live, self),
-                "the context's extended state is on another thread, or the context was moved: detach first"
-            );
-            return;
+    pub(crate) unsafe fn attach_bare(&mut self, anchor: &Anchor) {
+        if self.place == Place::Bare {
+            return assert!(self.is_live_here(), "{NOT_HERE}");
         }
+        self.detach();
         // SAFETY: by the contract of `run` a live context stays where it is until it is detached or dropped.
-        if let Some(other) = unsafe { live.as_mut() } {
+        if let Some(other) = unsafe { anchor.live.load(Relaxed).as_mut() } {
             other.detach();
         }
         if self.image.features() & SSE == 0 {
@@ -314,7 +350,109 @@ impl Context {
         }
         // SAFETY: the image came from xsave or from the host, or was checked by `load_xstate`.
         unsafe { cpu::xrstor(self.image.0.as_ptr(), xstate_features()) };
-        self.place = Place::Processor;
+        self.place = Place::Bare;
         anchor.live.store(self, Relaxed);
     }
+
+    /// The same for a hosted run, which loads the vector registers and the control words by itself.
+    ///
+    /// # Safety
+    /// As [`Context::attach_bare`].
+    pub(crate) unsafe fn attach_hosted(&mut self, anchor: &Anchor) {
+        if self.place == Place::Hosted {
+            return assert!(self.is_live_here(), "{NOT_HERE}");
+        }
+        self.detach();
+        // SAFETY: as in `attach_bare`.
+        if let Some(other) = unsafe { anchor.live.load(Relaxed).as_mut() } {
+            other.detach();
+        }
+        let features = xstate_features();
+        // SAFETY: as in `attach_bare`.
+        unsafe { cpu::xrstor(self.image.0.as_ptr(), features & !VECTORS) };
+        // The last bare run on this thread may have left the user's.
+        cpu::default_fcw();
+        cpu::default_mxcsr();
+        if self.image.features() & X87 == 0 {
+            self.image.0[FCW..FCW + 2].copy_from_slice(&[0x7f, 0x03]);
+        }
+        let mut block = [0; BLOCK_LEN];
+        for (at, to, len) in block_pieces(features & self.image.features()) {
+            block[to..to + len].copy_from_slice(&self.image.0[at..at + len]);
+        }
+        self.image.0[BLOCK..BLOCK + BLOCK_LEN].copy_from_slice(&block);
+        self.place = Place::Hosted;
+        anchor.live.store(self, Relaxed);
+    }
+
+    /// Takes the complete state from the image of a signal frame; nothing of it is in the processor any more.
+    ///
+    /// # Safety
+    /// `frame` is the `fpstate` of the host's signal frame; `anchor` is the calling thread's.
+    pub(crate) unsafe fn take_frame(&mut self, anchor: &Anchor, frame: *const u8) {
+        let features = xstate_features();
+        // SAFETY: the host wrote at least 512 bytes, and `extended_size` bytes if it says so.
+        unsafe {
+            let sw = frame.add(SW_RESERVED);
+            let extended = sw.cast::<u32>().read() == FP_XSTATE_MAGIC1;
+            let len = if extended { sw.add(16).cast::<u32>().read() as usize } else { LEGACY_LEN };
+            let len = len.min(IMAGE_LEN);
+            frame.copy_to_nonoverlapping(self.image.0.as_mut_ptr(), len);
+            self.image.0[SW_RESERVED..LEGACY_LEN].fill(0);
+            if !extended {
+                self.image.0[HEADER..MIN_LEN].fill(0);
+                self.image.set_features(X87 | SSE);
+            }
+            self.image.set_features(self.image.features() & features);
+        }
+        self.place = Place::Image;
+        anchor.forget(self);
+    }
+}
+
+const NOT_HERE: &str =
+    "the context's extended state is on another thread, or the context was moved: detach it first";
+
+/// Makes a signal frame return to a hosted kernel: default control words, everything else initial but the
+/// protection keys, which stay the user's as after a system call.
+///
+/// # Safety
+/// As [`Context::take_frame`].
+pub(crate) unsafe fn clean_frame(frame: *mut u8) {
+    // SAFETY: as in `take_frame`.
+    unsafe {
+        frame.add(MXCSR).cast::<u32>().write(0x1f80);
+        frame.add(FCW).cast::<u16>().write(0x037f);
+        if frame.add(SW_RESERVED).cast::<u32>().read() == FP_XSTATE_MAGIC1 {
+            let features = frame.add(HEADER).cast::<u64>();
+            features.write(features.read() & (1 << PKRU));
+        }
+    }
+}
+
+/// Makes a signal frame return to a hosted kernel that had not left yet: default control words, the rest as it is.
+///
+/// # Safety
+/// As [`Context::take_frame`].
+pub(crate) unsafe fn clean_frame_control(frame: *mut u8) {
+    // SAFETY: as in `take_frame`.
+    unsafe {
+        frame.add(MXCSR).cast::<u32>().write(0x1f80);
+        frame.add(FCW).cast::<u16>().write(0x037f);
+    }
+}
+
+/// How the vector registers lie in the image and in the block: offset in the image, offset in the block, length.
+fn block_pieces(features: u64) -> impl Iterator<Item = (usize, usize, usize)> {
+    // component, its base in the image, bytes per register, first register, offset within the register
+    let vector = |component: usize, base: usize, len: usize, first: usize, at: usize| {
+        let count = if features & 1 << component != 0 { 16 } else { 0 };
+        (0..count).map(move |n| (base + len * n, 64 * (first + n) + at, len))
+    };
+    let masks = if features & 1 << OPMASK != 0 { 1 } else { 0 };
+    vector(1, XMM, 16, 0, 0)
+        .chain(vector(AVX, offset_of_component(AVX), 16, 0, 16))
+        .chain(vector(ZMM_HI256, offset_of_component(ZMM_HI256), 32, 0, 32))
+        .chain(vector(HI16_ZMM, offset_of_component(HI16_ZMM), 64, 16, 0))
+        .chain((0..masks).map(|_| (offset_of_component(OPMASK), BLOCK_K, 64)))
 }

@@ -1,0 +1,529 @@
+//! The promises of `run`, as a macro-free module that two test binaries include: one uses `wrfsbase`, the other
+//! does as if the host did not allow it. `prepare()` of the including file decides.
+
+use std::arch::{asm, global_asm};
+
+use fncall::{Context, TRAP_KICK, TRAP_SYSCALL};
+
+use super::common::{self, program};
+
+global_asm!(
+    ".globl user_count, user_tls, user_set_fs, user_zmm, user_ymm, user_zmm_spin, user_control, user_x87, user_flags",
+    ".globl user_read, user_spin, user_call, user_pause, user_fs_read",
+    ".macro FN_SYSCALL",
+    "lea rcx, [rip + 777f]",
+    "jmp fncall_jump_entry_hosted",
+    "777:",
+    ".endm",
+    // Adds 1 to rax and calls, for ever.
+    "user_count:",
+    "2: inc rax",
+    "FN_SYSCALL",
+    "jmp 2b",
+    // rax = fs:0, and 7 to fs:48, where a C library keeps its pointer guard.
+    "user_tls:",
+    "mov rax, fs:0",
+    "mov qword ptr fs:48, 7",
+    "FN_SYSCALL",
+    "mov rax, fs:48",
+    "mov rbx, fs:[-8]",
+    "FN_SYSCALL",
+    "ud2",
+    // Changes its own fs base.
+    "user_set_fs:",
+    "wrfsbase rdi",
+    "FN_SYSCALL",
+    "rdfsbase rax",
+    "FN_SYSCALL",
+    "ud2",
+    "user_fs_read:",
+    "mov rax, fs:0",
+    "FN_SYSCALL",
+    "ud2",
+    // All vector registers from rdi, call, to rsi, call.
+    ".macro LOAD_ZMM",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+    "vmovups zmm\\n, [rdi + 64*\\n]",
+    ".endr",
+    ".irp n, 0,1,2,3,4,5,6,7",
+    "kmovq k\\n, [rdi + 2048 + 8*\\n]",
+    ".endr",
+    ".endm",
+    ".macro STORE_ZMM",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+    "vmovups [rsi + 64*\\n], zmm\\n",
+    ".endr",
+    ".irp n, 0,1,2,3,4,5,6,7",
+    "kmovq [rsi + 2048 + 8*\\n], k\\n",
+    ".endr",
+    ".endm",
+    "user_zmm:",
+    "LOAD_ZMM",
+    "FN_SYSCALL",
+    "STORE_ZMM",
+    "FN_SYSCALL",
+    "ud2",
+    "user_ymm:",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "vmovups ymm\\n, [rdi + 32*\\n]",
+    ".endr",
+    "FN_SYSCALL",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "vmovups [rsi + 32*\\n], ymm\\n",
+    ".endr",
+    "FN_SYSCALL",
+    "ud2",
+    // The same with a wait for [rdx] in between, so that a kick comes there.
+    "user_zmm_spin:",
+    "LOAD_ZMM",
+    "2: cmp qword ptr [rdx], 0",
+    "je 2b",
+    "STORE_ZMM",
+    "FN_SYSCALL",
+    "ud2",
+    "user_control:",
+    "ldmxcsr [rdi]",
+    "fldcw [rdi + 4]",
+    "FN_SYSCALL",
+    "stmxcsr [rsi]",
+    "fnstcw [rsi + 4]",
+    "FN_SYSCALL",
+    "ud2",
+    // pi on the x87 stack, call, to [rsi], call.
+    "user_x87:",
+    "fldpi",
+    "FN_SYSCALL",
+    "fstp qword ptr [rsi]",
+    "FN_SYSCALL",
+    "ud2",
+    "user_flags:",
+    "push rdi",
+    "popfq",
+    "FN_SYSCALL",
+    "pushfq",
+    "pop rax",
+    "push 2",
+    "popfq",
+    "FN_SYSCALL",
+    "ud2",
+    "user_read:",
+    "mov rax, [rdi]",
+    "FN_SYSCALL",
+    "ud2",
+    "user_spin:",
+    "inc rax",
+    "jmp user_spin",
+    "user_call:",
+    "mov r11, 0x1111",
+    "mov rcx, 0x2222",
+    "call syscall_fn_entry",
+    "lea rax, [r11 + rcx]",
+    "call syscall_fn_entry",
+    "ud2",
+);
+
+unsafe extern "sysv64" {
+    fn user_count();
+    fn user_tls();
+    fn user_set_fs();
+    fn user_fs_read();
+    fn user_zmm();
+    fn user_ymm();
+    fn user_zmm_spin();
+    fn user_control();
+    fn user_x87();
+    fn user_flags();
+    fn user_read();
+    fn user_spin();
+    fn user_call();
+}
+
+/// Runs and returns the trap.
+fn trap(context: &mut Context) -> usize {
+    // SAFETY: the user programs of this file leave the kernel's memory alone.
+    unsafe { context.run() };
+    context.user.trap_num
+}
+
+fn call(context: &mut Context) {
+    assert_eq!(trap(context), TRAP_SYSCALL, "{context:?}");
+    assert_eq!(context.user.error_code, 0);
+    assert!(!context.via_trap);
+}
+
+/// As hostile as a C library may be to the vector registers.
+fn dirty_vectors() {
+    if std::is_x86_feature_detected!("avx512bw") {
+        // SAFETY: names what it loses.
+        unsafe {
+            asm!(
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+                "vpternlogd zmm\\n, zmm\\n, zmm\\n, 0xff",
+                ".endr",
+                ".irp n, 1,2,3,4,5,6,7",
+                "kxnorq k\\n, k\\n, k\\n",
+                ".endr",
+                out("k1") _, out("k2") _, out("k3") _, out("k4") _, out("k5") _, out("k6") _, out("k7") _,
+                clobber_abi("sysv64"),
+            )
+        };
+    } else if std::is_x86_feature_detected!("avx") {
+        // SAFETY: names what it loses.
+        unsafe {
+            asm!(
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "vcmpps ymm\\n, ymm\\n, ymm\\n, 15",
+                ".endr",
+                clobber_abi("sysv64"),
+            )
+        };
+    }
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|n| (n * 7 + n / 256 + 3) as u8).collect()
+}
+
+/// A program that keeps vector registers, and how many bytes of them, if the processor has them.
+fn vector_program() -> (Context, usize) {
+    if std::is_x86_feature_detected!("avx512bw") {
+        (program(user_zmm), 2048 + 64)
+    } else if std::is_x86_feature_detected!("avx") {
+        (program(user_ymm), 512)
+    } else {
+        panic!("this test needs AVX")
+    }
+}
+
+#[test]
+fn programs_run_on_a_thread_that_nobody_prepared() {
+    super::prepare();
+    std::thread::spawn(|| {
+        let mut cx = program(user_count);
+        for n in 1..100 {
+            call(&mut cx);
+            assert_eq!(cx.user.general.rax, n);
+        }
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn many_contexts_share_a_thread() {
+    super::prepare();
+    let mut contexts: Vec<Context> = (0..50).map(|_| program(user_count)).collect();
+    for round in 1..=4 {
+        for (n, cx) in contexts.iter_mut().enumerate() {
+            cx.user.general.rbx = n;
+            call(cx);
+            assert_eq!((cx.user.general.rax, cx.user.general.rbx), (round, n));
+        }
+    }
+}
+
+#[test]
+fn the_c_library_keeps_its_tls_and_the_program_has_its_own() {
+    super::prepare();
+    let kernel_word = || {
+        let (base, guard): (usize, usize);
+        // SAFETY: reads the C library's own words.
+        unsafe { asm!("mov {}, fs:0", "mov {}, fs:48", out(reg) base, out(reg) guard) };
+        (base, guard)
+    };
+    let before = kernel_word();
+    let mut cx = program(user_tls);
+    call(&mut cx);
+    assert_eq!(kernel_word(), before);
+    let tls = cx.user.general.fsbase;
+    assert_eq!(cx.user.general.rax, tls, "the self pointer");
+    assert_ne!(tls, before.0);
+    call(&mut cx);
+    assert_eq!((cx.user.general.rax, cx.user.general.rbx), (7, 0));
+    assert_eq!(kernel_word(), before);
+
+    let own = [0usize; 16];
+    let mut cx = program(user_fs_read);
+    cx.user.set_tls(own.as_ptr() as usize);
+    call(&mut cx);
+    assert_eq!((cx.user.general.rax, cx.user.general.fsbase), (0, own.as_ptr() as usize));
+}
+
+#[test]
+fn a_program_may_set_its_own_fs_base() {
+    super::prepare();
+    let own = [0usize; 16];
+    let mut cx = program(user_set_fs);
+    cx.user.general.rdi = own.as_ptr() as usize;
+    call(&mut cx);
+    assert_eq!(cx.user.general.fsbase, own.as_ptr() as usize);
+    call(&mut cx);
+    assert_eq!(cx.user.general.rax, own.as_ptr() as usize);
+}
+
+#[test]
+fn a_garbage_fs_base_is_a_trap() {
+    super::prepare();
+    for garbage in [0x8000_0000_0000_0000, usize::MAX, 1 << 47, 0xffff_8000_0000_0000, (1 << 47) - 1] {
+        let mut cx = program(user_fs_read);
+        cx.user.set_tls(garbage);
+        let before = cx.user.general;
+        let trap_num = trap(&mut cx);
+        if garbage < 1 << 47 && trap_num == 14 {
+            continue; // canonical: the access faults instead
+        }
+        assert_eq!(trap_num, 13, "{garbage:#x}");
+        assert_eq!(cx.user.general, before);
+    }
+    let mut cx = program(user_fs_read);
+    cx.user.set_tls(0x1000);
+    assert_eq!(trap(&mut cx), 14);
+    assert_eq!(cx.fault.addr, 0x1000);
+    assert_eq!(cx.user.general.fsbase, 0x1000);
+}
+
+#[test]
+fn all_vector_registers_survive_a_system_call() {
+    super::prepare();
+    let (mut cx, len) = vector_program();
+    let (from, mut to) = (pattern(len), vec![0u8; len]);
+    cx.user.general.rdi = from.as_ptr() as usize;
+    cx.user.general.rsi = to.as_mut_ptr() as usize;
+    call(&mut cx);
+    dirty_vectors();
+    call(&mut cx);
+    assert_eq!(from, to);
+}
+
+#[test]
+fn all_vector_registers_survive_another_context_and_another_thread() {
+    super::prepare();
+    let (mut cx, len) = vector_program();
+    let (from, mut to) = (pattern(len), vec![0u8; len]);
+    cx.user.general.rdi = from.as_ptr() as usize;
+    cx.user.general.rsi = to.as_mut_ptr() as usize;
+    call(&mut cx);
+    let (mut other, _) = vector_program();
+    let zero = vec![0u8; len];
+    other.user.general.rdi = zero.as_ptr() as usize;
+    call(&mut other);
+    cx.detach();
+    let mut cx = Box::new(cx);
+    std::thread::spawn(move || {
+        dirty_vectors();
+        call(&mut cx);
+    })
+    .join()
+    .unwrap();
+    assert_eq!(from, to);
+}
+
+#[test]
+fn an_image_carries_all_vector_registers() {
+    super::prepare();
+    let (mut cx, len) = vector_program();
+    let (from, mut to) = (pattern(len), vec![0u8; len]);
+    cx.user.general.rdi = from.as_ptr() as usize;
+    call(&mut cx);
+    let mut image = vec![0; fncall::xstate_frame_size()];
+    assert_eq!(cx.save_xstate(&mut image), image.len());
+    let mut next = Context::new();
+    next.user = cx.user;
+    drop(cx);
+    next.load_xstate(&image).unwrap();
+    next.user.general.rsi = to.as_mut_ptr() as usize;
+    dirty_vectors();
+    call(&mut next);
+    assert_eq!(from, to);
+    // A fresh program starts with zeros.
+    next.reset_xstate();
+    next.user.set_ip(cx_store_entry());
+    dirty_vectors();
+    call(&mut next);
+    assert_eq!(to, vec![0; len]);
+}
+
+/// Where the vector program goes on after its first system call: just behind the load.
+fn cx_store_entry() -> usize {
+    let (mut cx, len) = vector_program();
+    let zero = vec![0u8; len];
+    cx.user.general.rdi = zero.as_ptr() as usize;
+    call(&mut cx);
+    cx.user.get_ip()
+}
+
+#[test]
+fn all_vector_registers_survive_a_kick() {
+    super::prepare();
+    if !std::is_x86_feature_detected!("avx512bw") {
+        return;
+    }
+    let mut cx = program(user_zmm_spin);
+    let (from, mut to) = (pattern(2112), vec![0u8; 2112]);
+    let mut go = 0usize;
+    cx.user.general.rdi = from.as_ptr() as usize;
+    cx.user.general.rsi = to.as_mut_ptr() as usize;
+    cx.user.general.rdx = &raw mut go as usize;
+    // Twice: once from a context that was just attached, once from one that was interrupted.
+    for _ in 0..2 {
+        let kicker = common::kick_me_later();
+        assert_eq!(trap(&mut cx), TRAP_KICK);
+        kicker.join().unwrap();
+        dirty_vectors();
+    }
+    // SAFETY: the user reads it; no reference is alive.
+    unsafe { (&raw mut go).write_volatile(1) };
+    call(&mut cx);
+    assert_eq!(from, to);
+}
+
+#[test]
+fn the_kernel_has_default_control_words_and_the_program_its_own() {
+    super::prepare();
+    let own_words = || {
+        let mut words = [0u32; 2];
+        // SAFETY: writes to `words`.
+        unsafe { asm!("stmxcsr [{0}]", "fnstcw [{0} + 4]", in(reg) &mut words) };
+        [words[0] & 0xffc0, words[1]]
+    };
+    for control in [[0x3f80u32, 0x027f], [0x9f80, 0x0f7f], [0x1fa0, 0x037f], [0x1d80, 0x037e]] {
+        let mut seen = [0u32; 2];
+        let mut cx = program(user_control);
+        cx.user.general.rdi = &raw const control as usize;
+        cx.user.general.rsi = &raw mut seen as usize;
+        call(&mut cx);
+        assert_eq!(own_words(), [0x1f80, 0x037f]);
+        cx.detach();
+        assert_eq!(own_words(), [0x1f80, 0x037f]);
+        call(&mut cx);
+        assert_eq!(own_words(), [0x1f80, 0x037f]);
+        assert_eq!(std::hint::black_box(seen), control);
+    }
+}
+
+#[test]
+fn x87_values_survive() {
+    super::prepare();
+    for detach in [false, true] {
+        let mut seen = 0f64;
+        let mut cx = program(user_x87);
+        cx.user.general.rsi = &raw mut seen as usize;
+        call(&mut cx);
+        if detach {
+            cx.detach();
+            // SAFETY: the kernel's x87 stack is to be empty now; the detached context has its own copy.
+            unsafe {
+                asm!("fninit", out("st(0)") _, out("st(1)") _, out("st(2)") _, out("st(3)") _,
+                out("st(4)") _, out("st(5)") _, out("st(6)") _, out("st(7)") _)
+            };
+        }
+        call(&mut cx);
+        assert_eq!(std::hint::black_box(seen), std::f64::consts::PI);
+    }
+}
+
+#[test]
+fn flags_survive_and_the_kernel_has_none() {
+    super::prepare();
+    const UNWANTED: usize = 0x24_4500; // TF DF NT AC ID
+    for flags in [0, 1, 0x8d5, 0x400, 0x400 | 0x8d5, 0x4_0000, 0x20_0000, 0x4000] {
+        let mut cx = program(user_flags);
+        cx.user.general.rdi = flags;
+        call(&mut cx);
+        let own: usize;
+        // SAFETY: reads the flags.
+        unsafe { asm!("pushfq", "pop {}", out(reg) own) };
+        assert_eq!(own & UNWANTED, 0);
+        assert_eq!(cx.user.general.rflags, flags | 0x202);
+        call(&mut cx);
+        assert_eq!(cx.user.general.rax, flags | 0x202);
+    }
+}
+
+#[test]
+fn the_call_entry_keeps_every_register() {
+    super::prepare();
+    let mut cx = program(user_call);
+    let rsp = cx.user.general.rsp;
+    call(&mut cx);
+    assert_eq!((cx.user.general.r11, cx.user.general.rcx), (0x1111, 0x2222));
+    assert_eq!(cx.user.general.rsp, rsp);
+    call(&mut cx);
+    assert_eq!(cx.user.general.rax, 0x3333);
+}
+
+#[test]
+fn page_faults_come_back() {
+    super::prepare();
+    let mut cx = program(user_read);
+    cx.user.general.rdi = 0x18;
+    assert_eq!(trap(&mut cx), 14);
+    assert_eq!((cx.fault.addr, cx.user.error_code), (0x18, 4));
+    let value = 77usize;
+    cx.user.general.rdi = &raw const value as usize;
+    call(&mut cx);
+    assert_eq!(cx.user.general.rax, 77);
+}
+
+#[test]
+fn a_bad_rip_is_the_users_fault() {
+    super::prepare();
+    for flags in [0x202, 0x602] {
+        let mut cx = program(user_count);
+        cx.user.set_ip(0x8000_0000_0000_0000);
+        cx.user.general.rflags = flags;
+        let before = cx.user.general.rip;
+        assert_eq!(trap(&mut cx), 13);
+        assert_eq!(cx.user.general.rip, before);
+        cx.user.set_ip(user_count as *const () as usize);
+        call(&mut cx);
+    }
+}
+
+#[test]
+fn a_kick_stops_a_computation() {
+    super::prepare();
+    let mut cx = program(user_spin);
+    let mut last = 0;
+    for _ in 0..3 {
+        let kicker = common::kick_me_later();
+        assert_eq!(trap(&mut cx), TRAP_KICK);
+        assert!(cx.user.general.rax > last, "the program did not go on");
+        last = cx.user.general.rax;
+        kicker.join().unwrap();
+    }
+}
+
+#[test]
+fn a_thread_that_ended_leaves_its_memory_to_the_next() {
+    super::prepare();
+    let anchor_of_a_thread = || {
+        std::thread::spawn(|| {
+            call(&mut program(user_count));
+            fncall::current_anchor().unwrap() as *const _ as usize
+        })
+        .join()
+        .unwrap()
+    };
+    let anchors: std::collections::HashSet<usize> = (0..200).map(|_| anchor_of_a_thread()).collect();
+    assert!(anchors.len() < 100, "{} anchors for 200 threads, one after the other", anchors.len());
+}
+
+#[test]
+fn bare_and_hosted_runs_alternate() {
+    super::prepare();
+    let mut cx = program(user_count);
+    for n in 1..=6 {
+        if n % 2 == 0 {
+            call(&mut cx);
+        } else {
+            call(&mut cx);
+            cx.user.set_ip(super::bare_count as *const () as usize);
+            // SAFETY: as in `trap`; the program does not touch fs.
+            unsafe { cx.run_bare() };
+            assert_eq!(cx.user.trap_num, TRAP_SYSCALL);
+            cx.user.set_ip(user_count as *const () as usize);
+        }
+    }
+    assert_eq!(cx.user.general.rax, 9);
+}
