@@ -23,6 +23,7 @@ pub mod memory;
 pub mod mutex;
 pub mod park;
 pub mod signal;
+pub mod system;
 pub mod user;
 
 /// A Linux error number: `rustix`'s type, whose range also holds the kernel-internal 512 and up.

@@ -189,6 +189,13 @@ fn first_task(root: &Arc<Dentry>, cwd: &Arc<Dentry>) -> Arc<Task> {
         timers: ProcessTimers::default(),
         start_ns: host::clock::monotonic_ns(),
         tasks: Mutex::new(Vec::new()),
+        death_signal: AtomicI32::new(0),
+        dumpable: AtomicI32::new(1),
+        subreaper: AtomicI32::new(0),
+        thp_disable: AtomicI32::new(0),
+        timer_slack_ns: AtomicU64::new(50_000),
+        personality: AtomicU32::new(0),
+        nice: AtomicI32::new(host::system::nice()),
     });
     let task = Arc::new(Task {
         tid: FIRST_PID,

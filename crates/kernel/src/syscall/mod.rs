@@ -1,6 +1,19 @@
 //! System calls: one file for each man page, one table for all.
 
+mod arch_prctl;
+mod capget;
+mod exit;
+mod futex;
+mod getpid;
+mod getrandom;
+mod getrlimit;
+mod getuid;
+mod prctl;
+mod sched;
+mod set_tid_address;
+mod setuid;
 pub mod table;
+mod uname;
 
 use crate::task::Current;
 use crate::uaccess::Args;

@@ -82,6 +82,20 @@ pub struct Process {
     pub start_ns: u64,
     /// Its threads.
     pub tasks: Mutex<Vec<Arc<Task>>>,
+    /// prctl(PR_SET_PDEATHSIG).
+    pub death_signal: AtomicI32,
+    /// prctl(PR_SET_DUMPABLE).
+    pub dumpable: AtomicI32,
+    /// prctl(PR_SET_CHILD_SUBREAPER).
+    pub subreaper: AtomicI32,
+    /// prctl(PR_SET_THP_DISABLE).
+    pub thp_disable: AtomicI32,
+    /// prctl(PR_SET_TIMERSLACK), in nanoseconds.
+    pub timer_slack_ns: AtomicU64,
+    /// personality(2).
+    pub personality: AtomicU32,
+    /// Nice value, -20 to 19.
+    pub nice: AtomicI32,
 }
 
 /// A thread.
