@@ -2,7 +2,12 @@
 
 pub mod code;
 
+mod tree;
+mod vma;
+
 use alloc::sync::Arc;
+pub use tree::{STACK_GUARD_GAP, Sizes, VmaTree};
+pub use vma::{Backing, PAGE_SIZE, VmFlags, Vma, page_down, page_up};
 
 /// The address space of a process.
 #[derive(Debug, Default)]
