@@ -6,7 +6,7 @@
 
 use crate::file::HostFd;
 use crate::layout::{PAGE_SIZE, is_user_range};
-use crate::{Errno, Result, check, syscall2, syscall3, syscall5, syscall6};
+use crate::{Errno, Result, check, syscall2, syscall3, syscall4, syscall5, syscall6};
 use linux_raw_sys::general as g;
 
 /// What a mapping holds.
@@ -137,6 +137,21 @@ pub fn resident(addr: usize, pages: &mut [u8]) -> Result<()> {
 /// Whether the page at `addr` is mapped on the host.
 pub fn is_mapped(addr: usize) -> bool {
     resident(addr, &mut [0]).is_ok()
+}
+
+/// Sets the soft `RLIMIT_STACK` of the host process: how far the host extends downward-growing mappings.
+///
+/// # Errors
+/// `EINVAL` when it is above the hard limit.
+pub fn limit_stack(bytes: u64) -> Result<()> {
+    let (soft, hard) = crate::boot::host_limit(g::RLIMIT_STACK);
+    if soft == bytes {
+        return Ok(());
+    }
+    let limit = [bytes, hard];
+    // SAFETY: reads one `struct rlimit64`.
+    check(unsafe { syscall4(g::__NR_prlimit64, 0, g::RLIMIT_STACK as usize, limit.as_ptr() as usize, 0) })
+        .map(drop)
 }
 
 /// membarrier(2) with a command and flags; -1 as processor: all.

@@ -1,26 +1,38 @@
 //! Address spaces: which user memory is mapped, with what, and how (`struct mm_struct`).
+//!
+//! The program's mappings are the host's: every call here ends in the same call of the host at an address chosen
+//! here. What the host does not tell, or tells too slowly, is kept in books of our own:
+//!
+//! ```text
+//! space   AddressSpace: the lock, fork, exec          map protect brk …  what the system calls do
+//! layout  where things go, what the host has taken     code    patched system-call sites
+//! tree    the set of mappings, pure bookkeeping        maps    /proc/PID/maps and sizes
+//! vma     one mapping
+//! ```
 
+mod brk;
 pub mod code;
-
+mod host_ranges;
+mod image;
+mod layout;
+mod map;
+mod protect;
+mod space;
 mod tree;
 mod vma;
 
-use alloc::sync::Arc;
+pub use image::Placer;
+pub use layout::{ELF_ET_DYN_BASE, HostLayout, HostRange, Layout, TASK_SIZE, set_host_layout};
+pub use map::Request;
+pub use space::{AddressSpace, Bounds, MAX_MAP_COUNT, Rights};
 pub use tree::{STACK_GUARD_GAP, Sizes, VmaTree};
 pub use vma::{Backing, PAGE_SIZE, VmFlags, Vma, page_down, page_up};
 
-/// The address space of a process.
-#[derive(Debug, Default)]
-pub struct AddressSpace {}
-
-impl AddressSpace {
-    /// The empty address space of the first process; what the host mapped (stack, vdso) is reserved.
-    pub fn new_for_boot() -> Arc<AddressSpace> {
-        Arc::default()
-    }
-}
-
-/// A page fault that the kernel itself can mend (a stack that grows); `false`: the program gets its signal.
+/// A page fault that the kernel itself can mend; `false`: the program gets its signal. Stacks are extended by the
+/// host, so there is none.
 pub fn fault(_cur: &mut crate::task::Current<'_>, _fault: &host::user::Fault) -> bool {
     false
 }
+
+#[cfg(test)]
+mod tests;

@@ -262,7 +262,11 @@ impl VmaTree {
 
     /// Where what lies above `vma`'s lower neighbour may begin at most: a gap stays below growing mappings.
     fn start_gap(vma: &Vma) -> usize {
-        if vma.flags.contains(VmFlags::GROWSDOWN) { vma.start.saturating_sub(STACK_GUARD_GAP) } else { vma.start }
+        if vma.flags.contains(VmFlags::GROWSDOWN) {
+            vma.start.saturating_sub(STACK_GUARD_GAP)
+        } else {
+            vma.start
+        }
     }
 
     /// Whether a mapping of `len` bytes fits at `addr`, gaps below growing mappings respected.

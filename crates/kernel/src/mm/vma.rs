@@ -178,7 +178,9 @@ impl Vma {
 
     /// Whether `next`, which begins where this ends, can become one mapping with it.
     pub(super) fn merges_with(&self, next: &Vma) -> bool {
-        self.end == next.start && self.flags == next.flags && self.backing.continues(self.len(), &next.backing)
+        self.end == next.start
+            && self.flags == next.flags
+            && self.backing.continues(self.len(), &next.backing)
     }
 
     /// The file behind it.

@@ -30,3 +30,5 @@ pub fn inherit(_task: &crate::task::Task, _blocked: u64, _ignored: u64) {}
 pub fn name(_signo: i32) -> &'static str {
     ""
 }
+/// Handlers that the program has set go back to the default (execve(2)); the alternate stack goes.
+pub fn reset_on_exec(_task: &crate::task::Task) {}

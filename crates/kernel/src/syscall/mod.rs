@@ -12,6 +12,11 @@ mod prctl;
 mod sched;
 mod set_tid_address;
 mod setuid;
+mod brk;
+mod execve;
+mod mmap;
+mod mprotect;
+mod munmap;
 pub mod table;
 mod uname;
 

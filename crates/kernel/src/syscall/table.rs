@@ -57,10 +57,10 @@ static TABLE: [Option<Entry>; COUNT] = {
         6 "lstat" Missing None, "";
         7 "poll" Missing None, "";
         8 "lseek" Missing None, "";
-        9 "mmap" Missing None, "";
-        10 "mprotect" Missing None, "";
-        11 "munmap" Missing None, "";
-        12 "brk" Missing None, "";
+        9 "mmap" Full Some(super::mmap::sys_mmap), "no huge-page pool: MAP_HUGETLB answers ENOMEM";
+        10 "mprotect" Full Some(super::mprotect::sys_mprotect), "";
+        11 "munmap" Full Some(super::munmap::sys_munmap), "vdso and vvar are sealed: EPERM";
+        12 "brk" Full Some(super::brk::sys_brk), "";
         13 "rt_sigaction" Missing None, "";
         14 "rt_sigprocmask" Missing None, "";
         15 "rt_sigreturn" Missing None, "";
@@ -107,7 +107,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         56 "clone" Missing None, "";
         57 "fork" Missing None, "";
         58 "vfork" Missing None, "";
-        59 "execve" Missing None, "";
+        59 "execve" Full Some(super::execve::sys_execve), "set-user-ID and file capabilities are ignored, as on a nosuid mount";
         60 "exit" Partial Some(super::exit::sys_exit_group), "ends the process: one thread";
         61 "wait4" Missing None, "";
         62 "kill" Missing None, "";
@@ -370,7 +370,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         319 "memfd_create" Missing None, "";
         320 "kexec_file_load" Missing None, "";
         321 "bpf" Missing None, "";
-        322 "execveat" Missing None, "";
+        322 "execveat" Full Some(super::execve::sys_execveat), "as execve";
         323 "userfaultfd" Missing None, "";
         324 "membarrier" Missing None, "";
         325 "mlock2" Missing None, "";

@@ -1,8 +1,24 @@
 //! execve(2): a new program in place of the old one.
+//!
+//! First everything that can fail is found out ([`Image`]: which files, where they go, what lies on the stack),
+//! while the old program is whole. Then comes the point of no return: the old mappings go, the new ones come
+//! ([`load`]), and the thread's registers are those of a fresh program.
+//!
+//! Set-user-ID and set-group-ID bits and file capabilities do nothing, as on a mount with `nosuid`: the kernel has
+//! no privilege on the host that it could give away.
+
+mod image;
+mod load;
+
+pub use image::Image;
 
 use super::Current;
-use crate::Errno;
+use crate::vfs::Fd;
+use crate::{Errno, Result};
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use linux_raw_sys::general::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
+use loader::LoadError;
 
 /// Why a program could not be started, with words for the person who asked for it on the command line.
 #[derive(Debug)]
@@ -12,18 +28,73 @@ pub struct ExecError {
     /// The file it is about.
     pub path: Vec<u8>,
     /// What is the matter with it.
-    pub reason: alloc::string::String,
+    pub reason: String,
+    /// The old program is gone, or Linux would have noticed only after that: the process dies of SIGSEGV.
+    pub fatal: bool,
+}
+
+impl ExecError {
+    fn new(errno: Errno, path: &[u8], reason: impl ToString) -> ExecError {
+        ExecError { errno, path: path.to_vec(), reason: reason.to_string(), fatal: false }
+    }
+
+    /// With the words of execve(2)'s man page.
+    fn of_errno(errno: Errno, path: &[u8]) -> ExecError {
+        ExecError::new(errno, path, describe(errno))
+    }
+
+    fn of_load(error: LoadError, path: &[u8]) -> ExecError {
+        let errno = Errno::from_raw_os_error(error.errno());
+        ExecError { fatal: error.kills(), ..ExecError::new(errno, path, error) }
+    }
 }
 
 /// Replaces the calling process's program by the file at `path`.
 ///
 /// # Errors
-/// Those of execve(2). The old program is untouched then.
+/// Those of execve(2). The old program is untouched then, unless the error is `fatal`.
 pub fn execve(
-    _cur: &mut Current<'_>,
+    cur: &mut Current<'_>,
     path: &[u8],
-    _argv: Vec<Vec<u8>>,
-    _envp: Vec<Vec<u8>>,
+    argv: Vec<Vec<u8>>,
+    envp: Vec<Vec<u8>>,
 ) -> Result<(), ExecError> {
-    Err(ExecError { errno: Errno::NOSYS, path: path.to_vec(), reason: "not there yet".into() })
+    execveat(cur, AT_FDCWD, path, 0, argv, envp)
+}
+
+/// As [`execve`], relative to `dirfd`, with the flags of execveat(2).
+///
+/// # Errors
+/// Those of execveat(2).
+pub fn execveat(
+    cur: &mut Current<'_>,
+    dirfd: Fd,
+    path: &[u8],
+    flags: u32,
+    argv: Vec<Vec<u8>>,
+    envp: Vec<Vec<u8>>,
+) -> Result<(), ExecError> {
+    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
+        return Err(ExecError::of_errno(Errno::INVAL, path));
+    }
+    let image = Image::find(cur, dirfd, path, flags, argv, &envp)?;
+    load::replace(cur, image)
+}
+
+/// One line for an errno that a path gave.
+fn describe(errno: Errno) -> &'static str {
+    match errno {
+        Errno::NOENT => "no such file",
+        Errno::NOTDIR => "part of the path is not a directory",
+        Errno::ACCESS => "not executable, or not to be reached, by this user",
+        Errno::LOOP => "too many symbolic links or nested scripts",
+        Errno::NAMETOOLONG => "the path is too long",
+        Errno::NOMEM => "not enough memory",
+        Errno::TOOBIG => "the arguments are too long",
+        Errno::NOEXEC => "not a format that can be executed",
+        Errno::IO => "reading the file failed",
+        Errno::INVAL => "invalid argument",
+        Errno::BADF => "bad descriptor",
+        _ => "cannot be executed",
+    }
 }

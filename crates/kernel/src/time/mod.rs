@@ -6,3 +6,6 @@ pub struct ProcessTimers {}
 
 /// Runs every timer whose time has come. Called when the host's timer kicked, and before sleeping.
 pub fn run_expired() {}
+
+/// POSIX timers do not survive execve(2); interval timers do.
+pub fn clear_on_exec(_process: &crate::task::Process) {}

@@ -146,7 +146,12 @@ fn neighbours_merge_and_split_keeps_offsets() {
     tree.insert(vma(2, 2, 3, 7, 2 * PAGE_SIZE as u64));
     assert_eq!(tree.count(), 1);
     tree.remove(addr(1), addr(2));
-    let offsets: Vec<_> = tree.iter().map(|v| (v.start, matches!(v.backing, Backing::SharedAnonymous(7, o) if o == (v.start - BASE) as u64))).collect();
+    let offsets: Vec<_> = tree
+        .iter()
+        .map(|v| {
+            (v.start, matches!(v.backing, Backing::SharedAnonymous(7, o) if o == (v.start - BASE) as u64))
+        })
+        .collect();
     assert_eq!(offsets, [(addr(0), true), (addr(2), true)]);
 }
 

@@ -1,0 +1,133 @@
+//! Past the point of no return: the old program goes, the new one is mapped and the thread set on its start.
+
+use super::ExecError;
+use super::image::{Image, Part, exe_of};
+use crate::mm::{Backing, Bounds, PAGE_SIZE, VmFlags, page_down};
+use crate::task::{Current, ExecInfo};
+use crate::vfs::MmapSource;
+use crate::{Errno, Result};
+use alloc::sync::Arc;
+
+/// Bytes of stack below the arguments that are there from the start (`setup_arg_pages`).
+const STACK_EXPAND: usize = 128 << 10;
+
+/// Flags of `rflags` in a fresh program: interrupts on, and the bit that is always one.
+const RFLAGS: usize = 0x202;
+
+/// Carries `image` out.
+pub fn replace(cur: &mut Current<'_>, image: Image) -> Result<(), ExecError> {
+    let fail = |errno| ExecError::of_errno(errno, &image.path);
+    detach(cur).map_err(fail)?;
+    // From here on the old program is gone, whatever happens.
+    if let Err(errno) = enter(cur, &image) {
+        return Err(ExecError { fatal: true, ..fail(errno) });
+    }
+    Ok(())
+}
+
+/// Leaves the thread alone in its process, and the process alone in its address space.
+///
+/// # Errors
+/// `EAGAIN` when that cannot be done.
+fn detach(cur: &mut Current<'_>) -> Result<()> {
+    if cur.process().tasks.lock().len() > 1 {
+        return Err(Errno::AGAIN);
+    }
+    Ok(())
+}
+
+fn enter(cur: &mut Current<'_>, image: &Image) -> Result<()> {
+    let mm = cur.mm.clone();
+    let process = cur.process().clone();
+    mm.clear(image.layout);
+    crate::signal::reset_on_exec(cur.task);
+    crate::time::clear_on_exec(&process);
+    close_on_exec(cur);
+
+    map(&mm, &image.program)?;
+    if let Some(part) = &image.interpreter {
+        map(&mm, part)?;
+    }
+    let stack = &image.stack;
+    let (sp, top) = (stack.sp as usize, image.layout.stack_top);
+    let mut flags = VmFlags::READ | VmFlags::WRITE | VmFlags::GROWSDOWN;
+    if image.program.plan.exec_stack {
+        flags |= VmFlags::EXEC;
+    }
+    let start = page_down(sp).saturating_sub(STACK_EXPAND);
+    // It is the host that extends it, so the host has to know how far. A limit it refuses is lower than its own.
+    if let Err(errno) = host::memory::limit_stack(image.stack_limit) {
+        host::log!(Info, "the host does not take a stack limit of {} bytes: {errno}", image.stack_limit);
+    }
+    mm.map_stack(start, top - start, flags)?;
+    crate::uaccess::put_bytes(sp, &stack.bytes)?;
+
+    let plan = &image.program.plan;
+    let range = |(from, to): (u64, u64)| (image.program.at(from), image.program.at(to));
+    let (code, data) = (range(plan.code), range(plan.data));
+    mm.set_bounds(Bounds { start_brk: image.brk, brk: image.brk, code, data, start_stack: sp });
+    *process.exec.lock() = ExecInfo {
+        exe: exe_of(&image.program),
+        arg: (stack.arg_start as usize, stack.arg_end as usize),
+        env: (stack.env_start as usize, stack.env_end as usize),
+        auxv: stack.auxv.clone(),
+        start_stack: sp,
+        code,
+        data,
+    };
+    *process.cred.lock() = Arc::new(image.cred.clone());
+    cur.task.set_comm(&image.comm);
+    cur.task.clear_child_tid.store(0, core::sync::atomic::Ordering::Relaxed);
+    *cur.task.robust_list.lock() = (0, 0);
+
+    cur.user.reset();
+    let first = image.interpreter.as_ref().unwrap_or(&image.program);
+    let regs = cur.user.regs_mut();
+    regs.rip = first.at(first.plan.entry);
+    regs.rsp = sp;
+    regs.rflags = RFLAGS;
+    Ok(())
+}
+
+/// Maps the segments of one image.
+fn map(mm: &crate::mm::AddressSpace, part: &Part) -> Result<()> {
+    for segment in &part.plan.segments {
+        let start = part.at(segment.vaddr);
+        let file_len = segment.file_len as usize;
+        if file_len > 0 {
+            let source = part.file.ops.mmap(segment.file_offset, file_len, false, false)?;
+            let backing = Backing::File(part.file.clone(), segment.file_offset);
+            mm.map_image(start, file_len, VmFlags::from_prot(segment.prot.bits()), backing, &source)?;
+        }
+        let rest = (segment.mem_len as usize).saturating_sub(file_len);
+        if rest > 0 {
+            let flags = VmFlags::from_prot(segment.zero_prot.bits());
+            mm.map_image(start + file_len, rest, flags, Backing::Anonymous(None), &MmapSource::Anonymous)?;
+        }
+        if let Some(from) = segment.zero_from {
+            let from = part.at(from);
+            let tail = from.next_multiple_of(PAGE_SIZE) - from;
+            if usercopy::clear_user(from, tail) != 0 {
+                return Err(Errno::FAULT);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Closes what is marked close-on-exec, in a table that is this process's alone.
+fn close_on_exec(cur: &mut Current<'_>) {
+    let table = cur.process().files.lock().clone();
+    // One count is the process's, one the running thread's, one `table`: more belong to somebody else.
+    let table = if Arc::strong_count(&table) > 3 {
+        let own = table.duplicate();
+        *cur.process().files.lock() = own.clone();
+        cur.reload = true;
+        own
+    } else {
+        table
+    };
+    for file in table.drain(|_, cloexec| cloexec) {
+        file.ops.flush();
+    }
+}
