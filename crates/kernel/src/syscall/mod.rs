@@ -1,22 +1,22 @@
 //! System calls: one file for each man page, one table for all.
 
 mod arch_prctl;
+mod brk;
 mod capget;
+mod execve;
 mod exit;
 mod futex;
 mod getpid;
 mod getrandom;
 mod getrlimit;
 mod getuid;
+mod mmap;
+mod mprotect;
+mod munmap;
 mod prctl;
 mod sched;
 mod set_tid_address;
 mod setuid;
-mod brk;
-mod execve;
-mod mmap;
-mod mprotect;
-mod munmap;
 pub mod table;
 mod uname;
 

@@ -13,12 +13,15 @@ mod load;
 pub use image::Image;
 
 use super::Current;
+use crate::Errno;
 use crate::vfs::Fd;
-use crate::{Errno, Result};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use linux_raw_sys::general::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 use loader::LoadError;
+
+/// What the parts of execve(2) answer.
+pub type ExecResult<T> = core::result::Result<T, ExecError>;
 
 /// Why a program could not be started, with words for the person who asked for it on the command line.
 #[derive(Debug)]
@@ -53,12 +56,7 @@ impl ExecError {
 ///
 /// # Errors
 /// Those of execve(2). The old program is untouched then, unless the error is `fatal`.
-pub fn execve(
-    cur: &mut Current<'_>,
-    path: &[u8],
-    argv: Vec<Vec<u8>>,
-    envp: Vec<Vec<u8>>,
-) -> Result<(), ExecError> {
+pub fn execve(cur: &mut Current<'_>, path: &[u8], argv: Vec<Vec<u8>>, envp: Vec<Vec<u8>>) -> ExecResult<()> {
     execveat(cur, AT_FDCWD, path, 0, argv, envp)
 }
 
@@ -73,7 +71,7 @@ pub fn execveat(
     flags: u32,
     argv: Vec<Vec<u8>>,
     envp: Vec<Vec<u8>>,
-) -> Result<(), ExecError> {
+) -> ExecResult<()> {
     if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(ExecError::of_errno(Errno::INVAL, path));
     }

@@ -1,10 +1,10 @@
 //! What is to be executed: the file, its interpreters, the addresses, the initial stack. Nothing is changed here.
 
-use super::ExecError;
+use super::{ExecError, ExecResult};
 use crate::mm::{ELF_ET_DYN_BASE, Layout, PAGE_SIZE, Placer, page_down, page_up};
 use crate::task::{Cred, Current, Resource};
 use crate::vfs::namei::Found;
-use crate::vfs::{Dentry, Fd, FileType, File, OpenFlags};
+use crate::vfs::{Dentry, Fd, File, FileType, OpenFlags};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -72,7 +72,7 @@ impl Image {
         flags: u32,
         mut argv: Vec<Vec<u8>>,
         envp: &[Vec<u8>],
-    ) -> Result<Image, ExecError> {
+    ) -> ExecResult<Image> {
         let mut file = open(cur, dirfd, path, flags)?;
         let execfn = displayed(dirfd, path);
         let comm = execfn.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
@@ -153,7 +153,7 @@ impl Image {
 struct Source<'a>(&'a Arc<File>);
 
 impl ReadAt for Source<'_> {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, i32> {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> core::result::Result<usize, i32> {
         loop {
             match self.0.ops.read(&mut IoDst::kernel(buf), offset, false) {
                 Err(errno) if errno == Errno::INTR || errno == crate::ERESTARTSYS => {}
@@ -168,7 +168,7 @@ impl ReadAt for Source<'_> {
 }
 
 /// The file to execute, opened for reading, with the checks of `do_open_execat`.
-fn open(cur: &Current<'_>, dirfd: Fd, path: &[u8], flags: u32) -> Result<Arc<File>, ExecError> {
+fn open(cur: &Current<'_>, dirfd: Fd, path: &[u8], flags: u32) -> ExecResult<Arc<File>> {
     let fail = |errno| ExecError::of_errno(errno, path);
     let (inode, dentry) = if path.is_empty() {
         if flags & AT_EMPTY_PATH == 0 || dirfd == AT_FDCWD {
@@ -229,7 +229,7 @@ fn read_head(file: &Arc<File>) -> Result<Vec<u8>> {
 }
 
 /// Whether the file can be mapped at all: better found out while the old program is there.
-fn mappable(file: &Arc<File>, path: &[u8]) -> Result<(), ExecError> {
+fn mappable(file: &Arc<File>, path: &[u8]) -> ExecResult<()> {
     match file.ops.mmap(0, PAGE_SIZE, false, false) {
         Ok(_) => Ok(()),
         Err(_) => Err(ExecError::new(Errno::NOEXEC, path, "lies on a file system that cannot map files")),
@@ -237,11 +237,7 @@ fn mappable(file: &Arc<File>, path: &[u8]) -> Result<(), ExecError> {
 }
 
 /// Opens and reads the image's dynamic loader.
-fn open_interpreter(
-    cur: &Current<'_>,
-    path: &[u8],
-    program: &[u8],
-) -> Result<(Arc<File>, Executable), ExecError> {
+fn open_interpreter(cur: &Current<'_>, path: &[u8], program: &[u8]) -> ExecResult<(Arc<File>, Executable)> {
     let because = |error: ExecError| ExecError {
         path: program.to_vec(),
         reason: alloc::format!("its ELF interpreter {}: {}", path.escape_ascii(), error.reason),
@@ -275,7 +271,8 @@ fn place(
 fn place_one(placer: &mut Placer, file: Arc<File>, plan: Executable, wanted: Option<usize>) -> Result<Part> {
     let len = (plan.span.1 - plan.span.0) as usize;
     let align = plan.align as usize;
-    let bias_at = |at: usize| plan.bias_at(at as u64).map_err(|error| Errno::from_raw_os_error(error.errno()));
+    let bias_at =
+        |at: usize| plan.bias_at(at as u64).map_err(|error| Errno::from_raw_os_error(error.errno()));
     let start = |bias: u64| (plan.span.0 as usize).wrapping_add(bias as usize);
     let mut bias = None;
     if plan.kind == Kind::Fixed {

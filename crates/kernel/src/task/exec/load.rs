@@ -1,7 +1,7 @@
 //! Past the point of no return: the old program goes, the new one is mapped and the thread set on its start.
 
-use super::ExecError;
 use super::image::{Image, Part, exe_of};
+use super::{ExecError, ExecResult};
 use crate::mm::{Backing, Bounds, PAGE_SIZE, VmFlags, page_down};
 use crate::task::{Current, ExecInfo};
 use crate::vfs::MmapSource;
@@ -15,7 +15,7 @@ const STACK_EXPAND: usize = 128 << 10;
 const RFLAGS: usize = 0x202;
 
 /// Carries `image` out.
-pub fn replace(cur: &mut Current<'_>, image: Image) -> Result<(), ExecError> {
+pub fn replace(cur: &mut Current<'_>, image: Image) -> ExecResult<()> {
     let fail = |errno| ExecError::of_errno(errno, &image.path);
     detach(cur).map_err(fail)?;
     // From here on the old program is gone, whatever happens.
