@@ -185,8 +185,7 @@ impl VmaTree {
     /// Cuts out `start..end`; answers the pieces, lowest first, for the caller to drop outside its lock.
     pub fn remove(&mut self, start: usize, end: usize) -> Vec<Vma> {
         let mut removed = Vec::new();
-        loop {
-            let Some(vma) = self.by_end.range_mut(start + 1..).next().map(|(_, vma)| vma) else { break };
+        while let Some((_, vma)) = self.by_end.range_mut(start + 1..).next() {
             if vma.start >= end {
                 break;
             }

@@ -155,8 +155,9 @@ pub struct Vma {
 }
 
 impl Vma {
-    /// Bytes.
+    /// Bytes; never 0.
     #[inline]
+    #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.end - self.start
     }
@@ -193,7 +194,7 @@ impl Vma {
 
     /// Whether programs know of it.
     pub fn is_visible(&self) -> bool {
-        !self.flags.contains(VmFlags::KERNEL)
-            && !(self.flags.contains(VmFlags::HOST) && matches!(self.backing, Backing::Anonymous(_)))
+        let hidden_host = self.flags.contains(VmFlags::HOST) && matches!(self.backing, Backing::Anonymous(_));
+        !(self.flags.contains(VmFlags::KERNEL) || hidden_host)
     }
 }
