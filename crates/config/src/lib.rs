@@ -24,6 +24,9 @@ use serde::{Deserialize, Serialize};
 
 pub use codec::{ConfigError, VERSION};
 
+/// In place of the memfd's number: the kernel prints its system-call table on standard output and ends.
+pub const LIST_SYSCALLS: &str = "syscalls";
+
 /// Exit codes of `fncall run` that are not the program's own: those of env(1), and of shells.
 pub mod exit_code {
     /// fncall itself failed: bad options, missing host features, a kernel bug.

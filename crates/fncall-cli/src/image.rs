@@ -37,9 +37,18 @@ pub const KERNEL: &[u8] = include_bytes!(env!("FNCALL_IMAGE_FILE"));
 ///
 /// The image gets an empty environment: the program's is in the configuration.
 pub fn launch(image: &[u8], config: &BootConfig) -> Result<Infallible, CliError> {
-    let step = |step| move |source| CliError::HandOver { step, source };
-    let descriptor = config_file(config).map_err(step("cannot hand over the configuration"))?;
-    let argv = [c"fncall".to_owned(), CString::new(descriptor.to_string()).unwrap_or_default()];
+    let descriptor = config_file(config)
+        .map_err(|source| CliError::HandOver { step: "cannot hand over the configuration", source })?;
+    become_image(image, &descriptor.to_string())
+}
+
+/// Replace this process by `image`, which prints its system-call table. Returns only with an error.
+pub fn list_syscalls(image: &[u8]) -> Result<Infallible, CliError> {
+    become_image(image, config::LIST_SYSCALLS)
+}
+
+fn become_image(image: &[u8], argument: &str) -> Result<Infallible, CliError> {
+    let argv = ["fncall", argument].map(|arg| CString::new(arg).unwrap_or_default());
 
     // Refusals of the first way are worth trying another; what the last one says is told.
     let refused = |errno: Option<i32>| matches!(errno, Some(libc::EACCES | libc::EPERM | libc::ENOSYS));
@@ -57,7 +66,7 @@ pub fn launch(image: &[u8], config: &BootConfig) -> Result<Infallible, CliError>
             Err(_) => continue,
         }
     }
-    Err(step("cannot start the kernel image")(error))
+    Err(CliError::HandOver { step: "cannot start the kernel image", source: error })
 }
 
 fn execute(image: &impl AsFd, argv: &[CString]) -> io::Error {

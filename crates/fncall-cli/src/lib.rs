@@ -41,6 +41,7 @@ pub fn main() -> i32 {
     };
     let result = match options.command {
         Command::Run(run) => start(run),
+        Command::Syscalls => image::list_syscalls(image::KERNEL).map(|never| match never {}),
         Command::Man { command } => docs::man(command.as_deref()).and_then(print),
         Command::Completions { shell } => print(docs::completions(shell)),
     };

@@ -59,6 +59,8 @@ pub enum Command {
     /// names a directory. The environment and all open descriptors are passed on. Options end at the name of
     /// the program; put -- before a name that begins with a dash.
     Run(Run),
+    /// List the system calls of Linux and how much of each there is
+    Syscalls,
     /// Print a manual page, in roff
     Man {
         /// The command to describe; without it, fncall itself

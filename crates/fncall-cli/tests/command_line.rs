@@ -47,7 +47,7 @@ fn help_names_every_option_and_exit_code() {
     }
     assert!(text.lines().all(|line| line.len() <= 120), "{text}");
     let help = stdout(&fncall(&["--help"]));
-    for word in ["Usage: fncall <COMMAND>", "run", "man", "completions"] {
+    for word in ["Usage: fncall <COMMAND>", "run", "syscalls", "man", "completions"] {
         assert!(help.contains(word), "{word}");
     }
     assert_eq!(stdout(&fncall(&["--version"])), format!("fncall {}\n", env!("CARGO_PKG_VERSION")));
@@ -123,4 +123,17 @@ fn bash_accepts_its_completions() {
     let script = "source <(\"$0\" completions bash) && complete -p fncall";
     let output = Command::new("bash").args(["-c", script, env!("CARGO_BIN_EXE_fncall")]).output().unwrap();
     assert!(stdout(&output).contains("-F _fncall fncall"), "{output:?}");
+}
+
+#[test]
+fn syscalls_are_listed_by_the_kernel_itself() {
+    let list = fncall(&["syscalls"]);
+    let text = stdout(&list);
+    assert_eq!(list.status.code(), Some(0), "{list:?}");
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let row = |name: &str| rows.iter().find(|row| row.get(1) == Some(&name)).unwrap();
+    assert_eq!(row("read")[0], "0");
+    assert_eq!(row("clone3")[0], "435");
+    assert_eq!(row("exit_group")[2], "full");
+    assert!(rows.last().unwrap().contains(&"(ENOSYS)"));
 }

@@ -28,6 +28,9 @@ pub fn config() -> Option<&'static BootConfig> {
 
 /// Boots, runs the program, ends.
 pub fn main() -> ! {
+    if host::boot::args().get(1).is_some_and(|arg| arg == config::LIST_SYSCALLS.as_bytes()) {
+        list_syscalls();
+    }
     let config = match read_config() {
         Ok(config) => config,
         Err(reason) => die(format_args!("{reason}")),
@@ -101,6 +104,21 @@ pub fn main() -> ! {
     }
     let status = task::run(&task, user);
     finish(config, status)
+}
+
+/// Prints the system-call table instead of running anything.
+fn list_syscalls() -> ! {
+    let text = crate::syscall::list::list();
+    let stdout = HostFd::adopt(1);
+    let mut src = host::io::IoSrc::kernel(text.as_bytes());
+    while !src.is_empty() {
+        match stdout.write(&mut src, None) {
+            Ok(1..) => {}
+            Ok(_) => die(format_args!("standard output takes no more")),
+            Err(errno) => die(format_args!("cannot write the output: {errno}")),
+        }
+    }
+    host::boot::exit(0)
 }
 
 fn read_config() -> core::result::Result<BootConfig, alloc::string::String> {

@@ -10,6 +10,7 @@ mod getpid;
 mod getrandom;
 mod getrlimit;
 mod getuid;
+pub mod list;
 mod mmap;
 mod mprotect;
 mod munmap;
