@@ -36,3 +36,8 @@ compile_error!("fncall knows x86-64 Linux only");
 mod arch;
 
 pub use arch::*;
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

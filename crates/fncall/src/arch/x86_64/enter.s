@@ -155,8 +155,8 @@ fncall_enter_bare_check:
     FNCALL_LOAD_FLAGS
     FNCALL_LOAD_GENERAL
     mov byte ptr gs:[{IN_USER}], 1
-    .cfi_undefined rip                  # the stack is the user's from here
     mov rsp, [rdi + {RSP}]
+    .cfi_undefined rip
     mov rdi, [rdi + {RDI}]
     jmp qword ptr gs:[{ANCHOR_RIP}]
 fncall_enter_bare_end:
@@ -176,8 +176,8 @@ fncall_enter_bare_iret_check:
     FNCALL_LOAD_XMM
     FNCALL_LOAD_GENERAL
     mov byte ptr gs:[{IN_USER}], 1
-    .cfi_undefined rip
     mov rsp, gs:[{THIS}]
+    .cfi_undefined rip
     lea rsp, [rsp + {IRET}]
     mov rdi, [rdi + {RDI}]
     iretq
@@ -203,9 +203,9 @@ fncall_enter_hosted_check:
     FNCALL_LOAD_FLAGS
     FNCALL_LOAD_GENERAL
     mov byte ptr gs:[{IN_USER}], 1
+    mov rsp, [rdi + {RSP}]
     .cfi_remember_state
     .cfi_undefined rip
-    mov rsp, [rdi + {RSP}]
     mov rdi, [rdi + {RDI}]
     jmp qword ptr gs:[{ANCHOR_RIP}]
     FNCALL_LOAD_HOSTED_COLD
@@ -226,9 +226,9 @@ fncall_enter_hosted_iret_check:
     FNCALL_LOAD_HOSTED
     FNCALL_LOAD_GENERAL
     mov byte ptr gs:[{IN_USER}], 1
+    mov rsp, gs:[{THIS}]
     .cfi_remember_state
     .cfi_undefined rip
-    mov rsp, gs:[{THIS}]
     lea rsp, [rsp + {IRET}]
     mov rdi, [rdi + {RDI}]
     iretq

@@ -1,0 +1,58 @@
+//! The round trip of the crate `trapframe`, in the same form as `round_trip.rs`. Run it next to that one:
+//! `cargo run --release --manifest-path crates/fncall/benches/trapframe/Cargo.toml`
+
+use std::arch::global_asm;
+use std::hint::black_box;
+use std::time::Instant;
+
+use trapframe::UserContext;
+
+global_asm!(
+    ".globl bench_user_call",
+    "bench_user_call:",
+    "2: call 3f",
+    "jmp 2b",
+    "3: mov eax, 110",
+    "call syscall_fn_entry",
+    "ret",
+);
+
+unsafe extern "sysv64" {
+    fn bench_user_call();
+}
+
+const CALLS: u32 = 300_000;
+const ROUNDS: usize = 15;
+
+#[inline(always)]
+fn ns_per_call(mut call: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..CALLS {
+        call();
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(CALLS)
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() {
+    let stack = Box::leak(vec![0u128; 1024].into_boxed_slice());
+    let mut context = UserContext::default();
+    context.general.rip = bench_user_call as *const () as usize;
+    context.general.rsp = stack.as_mut_ptr_range().end as usize;
+    let (mut host, mut crate_ns) = (vec![], vec![]);
+    for _ in 0..ROUNDS {
+        // SAFETY: getppid touches nothing.
+        host.push(ns_per_call(|| _ = black_box(unsafe { libc::syscall(libc::SYS_getppid) })));
+        crate_ns.push(ns_per_call(|| {
+            context.run_fncall();
+            context.general.rax = black_box(1);
+        }));
+    }
+    let (host, ns) = (median(&mut host), median(&mut crate_ns));
+    println!("{:28} {host:8.1} ns   1.00 × host", "host getppid");
+    println!("{:28} {ns:8.1} ns  {:5.2} × host", "trapframe run_fncall", ns / host);
+}
