@@ -3,7 +3,9 @@
 use crate::{Result, check, syscall2};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use linux_raw_sys::general::{__NR_clock_getres, __NR_clock_gettime, __kernel_timespec};
+use linux_raw_sys::general::{
+    __NR_adjtimex, __NR_clock_getres, __NR_clock_gettime, __NR_getrusage, __kernel_timespec,
+};
 
 /// Address of `__vdso_clock_gettime`, 0 when there is none.
 static VDSO_CLOCK_GETTIME: AtomicUsize = AtomicUsize::new(0);
@@ -78,4 +80,28 @@ pub fn realtime_ns() -> u64 {
 /// As [`realtime_ns`], as of the last tick: what file times use, as Linux's do.
 pub fn coarse_realtime_ns() -> u64 {
     ns(5)
+}
+
+/// getrusage(2) of the host: user time, system time (seconds and microseconds each), then the other 14 members of
+/// `struct rusage`. `who` is 0 for the calling process, 1 for the thread, -1 for children that were waited for.
+///
+/// # Errors
+/// `EINVAL` for another `who`.
+pub fn rusage(who: i32) -> Result<[i64; 18]> {
+    let mut usage = [0i64; 18];
+    // SAFETY: `usage` is live and of the size of `struct rusage`.
+    check(unsafe { syscall2(__NR_getrusage, who as usize, usage.as_mut_ptr() as usize) })?;
+    Ok(usage)
+}
+
+/// `struct timex` as words: modes and padding, then what the host fills in.
+pub type Timex = [u64; 26];
+
+/// adjtimex(2) of the host; answers the clock's state.
+///
+/// # Errors
+/// Those of adjtimex(2).
+pub fn adjtimex(timex: &mut Timex) -> Result<usize> {
+    // SAFETY: `timex` is live and of the size of `struct timex`, 208 bytes.
+    check(unsafe { syscall2(__NR_adjtimex, timex.as_mut_ptr() as usize, 0) })
 }

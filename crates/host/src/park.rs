@@ -18,6 +18,8 @@ pub struct Parker {
     interrupt: AtomicU32,
     /// 1 while it sleeps in ppoll, where the futex does not reach it.
     polling: AtomicU32,
+    /// The host process and thread it belongs to.
+    pid: AtomicI32,
     tid: AtomicI32,
     slot: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
@@ -29,8 +31,19 @@ impl Parker {
     /// A parker of the calling thread.
     pub fn new() -> Arc<Parker> {
         let parker = Parker::default();
+        parker.pid.store(crate::signal::host_pid(), Relaxed);
         parker.tid.store(crate::signal::host_tid(), Relaxed);
         Arc::new(parker)
+    }
+
+    /// The host's number of the thread.
+    pub fn host_tid(&self) -> i32 {
+        self.tid.load(Relaxed)
+    }
+
+    /// The host's number of the thread's process.
+    pub fn host_pid(&self) -> i32 {
+        self.pid.load(Relaxed)
     }
 
     /// What the kernel keeps for this thread.
@@ -57,7 +70,7 @@ impl Parker {
     pub fn unpark(&self) {
         if self.notified.swap(1, SeqCst) == 0 {
             if self.polling.load(SeqCst) != 0 {
-                crate::signal::kick(self.tid.load(Relaxed));
+                self.kick();
             } else {
                 // SAFETY: the word lives as long as `self`.
                 unsafe {
@@ -77,7 +90,7 @@ impl Parker {
 
     /// Makes the thread look at its signals and timers: out of user mode, or out of its sleep.
     pub fn kick(&self) {
-        crate::signal::kick(self.tid.load(Relaxed));
+        crate::signal::kick(self.pid.load(Relaxed), self.tid.load(Relaxed));
     }
 
     /// Sleeps until unparked, until one of `fds` is ready, or until `deadline_ns` on the monotonic clock.

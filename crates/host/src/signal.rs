@@ -1,9 +1,10 @@
 //! The host's signals as far as the kernel uses them: the kick that takes a thread out of user mode or sleep, the
 //! host timer that sends it, and what happens on a fault in the kernel itself.
 
+use crate::mutex::Mutex;
 use crate::{Result, check, syscall1, syscall3, syscall4};
 use core::mem::{MaybeUninit, zeroed};
-use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::*};
+use core::sync::atomic::{AtomicU64, Ordering::*};
 use linux_raw_sys::general as g;
 
 /// The host signal used as kick: a real-time signal that neither libc uses by itself (glibc takes 32 and 33). The
@@ -22,52 +23,85 @@ pub fn host_pid() -> i32 {
     unsafe { syscall1(g::__NR_getpid, 0) as i32 }
 }
 
-/// Kicks a host thread of this process.
-pub(crate) fn kick(tid: i32) {
+/// Kicks a host thread, of this host process or of another one of the instance.
+pub(crate) fn kick(pid: i32, tid: i32) {
     // SAFETY: no memory is involved; a thread that is gone answers ESRCH, which is as good.
-    unsafe { syscall3(g::__NR_tgkill, host_pid() as usize, tid as usize, KICK_SIGNAL as usize) };
+    unsafe { syscall3(g::__NR_tgkill, pid as usize, tid as usize, KICK_SIGNAL as usize) };
 }
 
-/// The process's one host timer; -1 until made.
-static TIMER: AtomicI32 = AtomicI32::new(-1);
-
-/// Asks for a kick of the calling thread at `deadline_ns` on the monotonic clock; `None` takes the wish back. One
-/// deadline at a time: the kernel's timer queue asks for its earliest.
+/// A timer of the host process on one clock: a kick at a deadline. Which thread gets the kick is the host's choice
+/// among those that run programs; any of them can run the kernel's timer queue.
 ///
-/// # Errors
-/// Those of timer_create(2).
-pub fn set_alarm(deadline_ns: Option<u64>) -> Result<()> {
-    if TIMER.load(Relaxed) < 0 {
-        if deadline_ns.is_none() {
-            return Ok(());
-        }
-        // SAFETY: zero is a valid `sigevent`.
-        let mut event: g::sigevent = unsafe { zeroed() };
-        event.sigev_signo = KICK_SIGNAL;
-        event.sigev_notify = g::SIGEV_THREAD_ID as i32;
-        event._sigev_un._tid = host_tid();
-        let mut id = MaybeUninit::<i32>::zeroed();
-        // SAFETY: both structs are live; CLOCK_MONOTONIC is 1.
-        check(unsafe {
-            syscall3(g::__NR_timer_create, 1, &raw const event as usize, id.as_mut_ptr() as usize)
-        })?;
-        // SAFETY: filled in by the host.
-        TIMER.store(unsafe { id.assume_init() }, Relaxed);
+/// The host deletes it when the process ends; a child made by fork does not inherit it and needs its own.
+#[derive(Debug)]
+pub struct Alarm {
+    clock: i32,
+    /// Host process and number of the timer, once made.
+    timer: Mutex<Option<(i32, i32)>>,
+}
+
+impl Alarm {
+    /// A timer on the host's clock `clock`, made when first set.
+    pub fn new(clock: i32) -> Alarm {
+        Alarm { clock, timer: Mutex::new(None) }
     }
-    let ns = deadline_ns.unwrap_or(0);
-    let value = g::__kernel_itimerspec {
-        it_interval: g::__kernel_timespec { tv_sec: 0, tv_nsec: 0 },
-        // A time of zero would disarm; one nanosecond after boot is long past.
-        it_value: g::__kernel_timespec {
-            tv_sec: (ns / 1_000_000_000) as i64,
-            tv_nsec: (ns % 1_000_000_000).max(u64::from(deadline_ns.is_some())) as i64,
-        },
-    };
-    // SAFETY: `value` is live; TIMER_ABSTIME is 1.
+
+    /// Asks for a kick at `deadline_ns` on the clock; `None` takes the wish back. One deadline at a time.
+    ///
+    /// # Errors
+    /// Those of timer_create(2).
+    pub fn set(&self, deadline_ns: Option<u64>) -> Result<()> {
+        let mut timer = self.timer.lock();
+        let id = match *timer {
+            Some((pid, id)) if pid == host_pid() => id,
+            _ if deadline_ns.is_none() => return Ok(()),
+            _ => {
+                let id = create_timer(self.clock)?;
+                *timer = Some((host_pid(), id));
+                id
+            }
+        };
+        let ns = deadline_ns.unwrap_or(0);
+        let value = g::__kernel_itimerspec {
+            it_interval: g::__kernel_timespec { tv_sec: 0, tv_nsec: 0 },
+            // A time of zero would disarm; one nanosecond after boot is long past.
+            it_value: g::__kernel_timespec {
+                tv_sec: (ns / 1_000_000_000) as i64,
+                tv_nsec: match (ns, deadline_ns) {
+                    (0, Some(_)) => 1,
+                    _ => (ns % 1_000_000_000) as i64,
+                },
+            },
+        };
+        // SAFETY: `value` is live; TIMER_ABSTIME is 1.
+        check(unsafe { syscall4(g::__NR_timer_settime, id as usize, 1, &raw const value as usize, 0) })?;
+        Ok(())
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let Some((pid, id)) = *self.timer.lock()
+            && pid == host_pid()
+        {
+            // SAFETY: no memory is involved; the timer is this process's own.
+            unsafe { syscall1(g::__NR_timer_delete, id as usize) };
+        }
+    }
+}
+
+fn create_timer(clock: i32) -> Result<i32> {
+    // SAFETY: zero is a valid `sigevent`.
+    let mut event: g::sigevent = unsafe { zeroed() };
+    event.sigev_signo = KICK_SIGNAL;
+    event.sigev_notify = g::SIGEV_SIGNAL as i32;
+    let mut id = MaybeUninit::<i32>::zeroed();
+    // SAFETY: both structs are live.
     check(unsafe {
-        syscall4(g::__NR_timer_settime, TIMER.load(Relaxed) as usize, 1, &raw const value as usize, 0)
+        syscall3(g::__NR_timer_create, clock as usize, &raw const event as usize, id.as_mut_ptr() as usize)
     })?;
-    Ok(())
+    // SAFETY: filled in by the host.
+    Ok(unsafe { id.assume_init() })
 }
 
 /// Signals that came from outside the instance, bit `signo - 1`, and who sent the last of each.
@@ -81,7 +115,7 @@ const FORWARDED_SIGNALS: [i32; 14] = [1, 2, 3, 10, 12, 14, 15, 18, 20, 21, 22, 2
 /// The handler proper.
 pub(crate) extern "sysv64" fn on_forwarded(signo: i32) {
     FORWARDED.fetch_or(1 << (signo - 1), SeqCst);
-    kick(host_tid());
+    kick(host_pid(), host_tid());
 }
 
 /// Takes the signals that came from outside since the last call, bit `signo - 1`.
