@@ -27,6 +27,8 @@ pub use host::{Errno, Result};
 /// A blocking call was interrupted by a signal: becomes a restart or `EINTR` where signals are delivered
 /// (`ERESTARTSYS` of Linux's `include/linux/errno.h`; never seen by programs).
 pub const ERESTARTSYS: Errno = Errno::from_raw_os_error(512);
+/// As [`ERESTARTSYS`], but restarted whatever `SA_RESTART` says (`ERESTARTNOINTR`).
+pub const ERESTARTNOINTR: Errno = Errno::from_raw_os_error(513);
 /// As [`ERESTARTSYS`], but a handler makes it `EINTR` whatever `SA_RESTART` says (`ERESTARTNOHAND`).
 pub const ERESTARTNOHAND: Errno = Errno::from_raw_os_error(514);
 /// As [`ERESTARTSYS`], restarted with the time that is left (`ERESTART_RESTARTBLOCK`).

@@ -1,34 +1,82 @@
-//! Signals (signal(7)): all virtual; the program's handlers and masks never reach the host.
+//! Signals (signal(7)): all virtual. Handlers, masks and pending signals live here; the program never touches the
+//! host's, and the host's never reach the program.
+//!
+//! What lives here: sets, actions, queues, sending, delivery with its frames, stops. What does not: system calls
+//! (`crate::syscall`), timers that send signals (`crate::time`). Callers:
+//!
+//! | who | calls |
+//! |---|---|
+//! | the run loop, before user mode | [`attend`], [`TaskSignals::wants_attention`], [`deliver`], [`from_trap`] |
+//! | whatever sleeps | [`has_deliverable`] through `sync::sleep_on` |
+//! | anybody with a reason to signal | [`to_process`], [`to_task`], [`to_current`], [`force`] |
+//! | the end of a process | [`exit_group`], [`child_exited`], [`thread_exited`] |
 
-/// Signal state shared by the threads of a process.
-#[derive(Debug, Default)]
-pub struct ProcessSignals {}
+pub mod action;
+mod altstack;
+mod arch;
+mod deliver;
+mod fault;
+mod info;
+mod job;
+mod outside;
+mod pending;
+pub(crate) mod send;
+pub mod set;
+mod state;
 
-/// Signal state of one thread.
-#[derive(Debug, Default)]
-pub struct TaskSignals {}
+pub use altstack::{AltStack, USER_LEN as STACK_T_LEN};
+pub use arch::{leave_handler, min_stack_size, stack_pointer};
+pub use deliver::{deliver, is_restart};
+pub use fault::{force_fault, from_trap};
+pub use info::SigInfo;
+pub use job::{Job, child_exited, take_continue_report, take_stop_report};
+pub use outside::{inherit, name};
+pub use pending::{Pending, queued};
+pub use send::{exit_group, force, force_fatal, set_action, thread_exited, to_current, to_process, to_task};
+pub use set::{NSIG, SigSet};
+pub use state::{
+    LastTrap, ProcessSignals, RestartBlock, Shared, TaskSignals, pending_for, restore_mask, set_blocked,
+    set_temporary_mask, stop_waiting_for, wait_for,
+};
 
-/// Whether `task` has a signal that is neither blocked nor ignored.
-pub fn has_deliverable(_task: &crate::task::Task) -> bool {
-    false
+/// Whether `task` has a signal that is neither blocked nor ignored: one load.
+#[inline]
+pub fn has_deliverable(task: &crate::task::Task) -> bool {
+    task.signals.has_deliverable()
 }
 
-/// Forces a synchronous signal with `si_code` and `si_addr` on the calling thread.
-pub fn force_fault(_cur: &mut crate::task::Current<'_>, _signo: i32, _code: i32, _addr: usize) {}
-/// The signal of a processor exception.
-pub fn from_trap(cur: &mut crate::task::Current<'_>, fault: &host::user::Fault) {
-    host::log!(Error, "fault {fault:x?} at {:#x}", cur.user.regs().rip);
-    cur.exit = Some(fault.signo);
+/// Timers whose time has come and signals from outside the instance: what a kick may mean. Called before looking
+/// at [`has_deliverable`].
+pub fn attend(task: &alloc::sync::Arc<crate::task::Task>) {
+    crate::time::run_expired(&task.process);
+    outside::take_forwarded(task);
 }
-/// Delivers what is deliverable; `interrupted` is the ERESTART code the call just made answered.
-pub fn deliver(_cur: &mut crate::task::Current<'_>, _interrupted: Option<crate::Errno>) {}
-/// Takes over signals that came from outside the instance (host::signal::take_forwarded).
-pub fn take_forwarded(_task: &crate::task::Task) {}
-/// The mask and the ignored signals (bit `signo - 1`) the program inherits from who started fncall.
-pub fn inherit(_task: &crate::task::Task, _blocked: u64, _ignored: u64) {}
-/// `SIGSEGV` for 11 …
-pub fn name(_signo: i32) -> &'static str {
-    ""
+
+/// A signal was taken off its queue, to be delivered or read: the timers that sent it go on.
+pub fn taken(process: &crate::task::Process, info: &mut SigInfo) {
+    if info.code() == linux_raw_sys::general::SI_TIMER {
+        crate::time::signal_taken(process, info);
+    } else if info.signo() == linux_raw_sys::general::SIGALRM as i32 {
+        crate::time::alarm_taken(process);
+    }
 }
-/// Handlers that the program has set go back to the default (execve(2)); the alternate stack goes.
-pub fn reset_on_exec(_task: &crate::task::Task) {}
+
+/// Takes the first pending signal of `wanted` for the calling thread, blocked or not (sigtimedwait(2), signalfd(2)).
+pub fn take(task: &crate::task::Task, wanted: SigSet) -> Option<SigInfo> {
+    if pending_for(task).0 & wanted.0 == 0 {
+        return None;
+    }
+    let mut info = task
+        .signals
+        .with_pending(|pending| pending.take(wanted))
+        .or_else(|| task.process.signals.with(|shared| shared.pending.take(wanted)))?;
+    taken(&task.process, &mut info);
+    Some(info)
+}
+
+/// execve(2): handlers become the default, the alternate stack and an interrupted call are gone; mask and pending
+/// signals stay.
+pub fn reset_on_exec(task: &crate::task::Task) {
+    task.signals.reset_for_exec();
+    task.process.signals.reset_for_exec();
+}

@@ -3,4 +3,4 @@
 pub mod order;
 mod wait;
 
-pub use wait::{Deadline, WaitQueue, Waiter, Wake, sleep_on, wait_until};
+pub use wait::{Deadline, WaitQueue, Waiter, Wake, interrupted, sleep_on, wait_until};

@@ -101,24 +101,37 @@ impl Wake for Waiter {
 /// [`ERESTARTSYS`] when a signal is to be delivered; `ETIMEDOUT` at the deadline.
 pub fn sleep_on(table: Option<&PollTable<'_>>, deadline: Deadline) -> Result<()> {
     let parker = host::park::current();
-    parker.clear_interrupt();
-    crate::time::run_expired();
-    if crate::task::signal_pending() {
-        return Err(ERESTARTSYS);
-    }
+    interrupted()?;
     let mut fds: Vec<_> = table
         .into_iter()
         .flat_map(|t| t.host_fds())
         .map(|(fd, events)| host::file::PollFd::new(fd, events.bits() as i16))
         .collect();
-    match parker.park(&mut fds, deadline) {
+    let ready_at = table.and_then(PollTable::deadline);
+    let first = match (deadline, ready_at) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    match parker.park(&mut fds, first) {
         Ok(()) => Ok(()),
-        Err(Errno::INTR) => {
-            crate::time::run_expired();
-            if crate::task::signal_pending() { Err(ERESTARTSYS) } else { Ok(()) }
-        }
+        // A file's own time has come, not the caller's.
+        Err(Errno::TIMEDOUT) if first != deadline => Ok(()),
+        Err(Errno::INTR) => interrupted(),
         Err(errno) => Err(errno),
     }
+}
+
+/// What the host's `EINTR` means: a kick came. Runs what it may have been about; `Ok`: nothing that concerns the
+/// caller, try again. Whoever makes a blocking host call (a read of a tty, say) passes its `EINTR` through here.
+///
+/// # Errors
+/// [`ERESTARTSYS`] when a signal is to be delivered.
+pub fn interrupted() -> Result<()> {
+    // Cleared before looking: a kick that comes after the look keeps the next sleep from beginning.
+    host::park::current().clear_interrupt();
+    let Some(task) = crate::task::current_task() else { return Ok(()) };
+    crate::signal::attend(&task);
+    if crate::signal::has_deliverable(&task) { Err(ERESTARTSYS) } else { Ok(()) }
 }
 
 /// Sleeps until `ready` answers something; `queue` is where its wakers knock.

@@ -1,24 +1,41 @@
 //! System calls: one file for each man page, one table for all.
 
+mod adjtimex;
 mod arch_prctl;
 mod brk;
 mod capget;
+mod clock_gettime;
 mod execve;
 mod exit;
 mod futex;
 mod getpid;
 mod getrandom;
 mod getrlimit;
+mod getrusage;
 mod getuid;
+mod kill;
 pub mod list;
 mod mmap;
 mod mprotect;
 mod munmap;
+mod nanosleep;
+mod poll;
 mod prctl;
 mod sched;
+mod select;
 mod set_tid_address;
+mod setitimer;
 mod setuid;
+mod sigaction;
+mod sigaltstack;
+mod sigpending;
+mod sigprocmask;
+mod sigqueue;
+mod sigreturn;
+mod sigsuspend;
+mod sigtimedwait;
 pub mod table;
+mod timer_create;
 mod uname;
 
 use crate::task::Current;

@@ -42,6 +42,22 @@ impl<'a> Current<'a> {
         Current { task, files, fs, mm, user, exit: None, call_number: 0, reload: false }
     }
 
+    /// Where the program must go on to repeat the system call it has just made.
+    pub fn restart_ip(&self) -> usize {
+        self.user.regs().rip.wrapping_sub(2)
+    }
+
+    /// The program's own view of an address it executes: that of the original instruction where its code was
+    /// patched.
+    pub fn original_ip(&self, ip: usize) -> usize {
+        ip
+    }
+
+    /// The reverse of [`original_ip`](Self::original_ip): where execution that was interrupted there goes on.
+    pub fn current_ip(&self, ip: usize) -> usize {
+        ip
+    }
+
     /// The process.
     #[inline]
     pub fn process(&self) -> &Arc<Process> {

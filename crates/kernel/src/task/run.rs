@@ -3,7 +3,7 @@
 use super::{Current, Task};
 use crate::syscall;
 use crate::uaccess::Args;
-use crate::{mm, signal, stats, time};
+use crate::{mm, signal, stats};
 use alloc::sync::Arc;
 use host::user::{Event, UserThread};
 
@@ -42,24 +42,17 @@ fn step(cur: &mut Current<'_>) {
             if !mm::fault(cur, &fault) {
                 signal::from_trap(cur, &fault);
             }
-            if signal::has_deliverable(cur.task) {
+            if cur.task.signals.wants_attention() {
                 signal::deliver(cur, None);
             }
         }
         Event::Kick => {
-            attend(cur);
-            if signal::has_deliverable(cur.task) {
+            signal::attend(cur.task);
+            if cur.task.signals.wants_attention() {
                 signal::deliver(cur, None);
             }
         }
     }
-}
-
-/// What a kick may mean: timers, and signals from outside.
-#[cold]
-fn attend(cur: &mut Current<'_>) {
-    time::run_expired();
-    signal::take_forwarded(cur.task);
 }
 
 /// Answers a system call.
@@ -84,8 +77,8 @@ fn answer(cur: &mut Current<'_>, via_trap: bool) {
             (errno.raw_os_error() >= 512).then_some(errno)
         }
     };
-    if interrupted.is_some() || signal::has_deliverable(cur.task) {
-        attend(cur);
+    if interrupted.is_some() || cur.task.signals.wants_attention() {
+        signal::attend(cur.task);
         signal::deliver(cur, interrupted);
     }
 }

@@ -24,7 +24,7 @@ pub use file::{File, FileOps, MmapSource, OpenFlags, ReaddirSink, WriteAt};
 pub use inode::{
     CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, XattrFlags, downcast_inode,
 };
-pub use poll::{PollEvents, PollTable};
+pub use poll::{PollEvents, PollTable, Registrations};
 pub use stat::{FileType, SetAttr, Stat, StatFs, TimeSpec};
 
 /// Longest name of one path component (`NAME_MAX`).

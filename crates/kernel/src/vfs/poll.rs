@@ -40,53 +40,111 @@ impl PollEvents {
     pub const WRITABLE: PollEvents = PollEvents::OUT.union(PollEvents::WRNORM);
 }
 
-/// Handed to [`FileOps::poll`](super::FileOps::poll): collects where the waiter was registered and which host
-/// descriptors must be watched. Dropping it removes the registrations.
+/// Handed to [`FileOps::poll`](super::FileOps::poll): collects where the waiter was registered, which host
+/// descriptors must be watched and when to look again. Dropping it removes the registrations.
 pub struct PollTable<'a> {
     waiter: Option<&'a Arc<dyn Wake>>,
+    collecting: bool,
+    kept: Registrations,
+}
+
+/// What a [`PollTable`] has collected, for a waiter that outlives it (epoll(7)). Dropping it removes the waiter
+/// from all queues.
+#[derive(Default)]
+pub struct Registrations {
     queues: Vec<(WaitQueue, u64)>,
     host_fds: Vec<(Arc<HostFd>, PollEvents)>,
+    deadline: Option<u64>,
 }
 
 impl<'a> PollTable<'a> {
     /// A table that only asks and registers nobody.
+    #[inline]
     pub fn ask() -> Self {
-        PollTable { waiter: None, queues: Vec::new(), host_fds: Vec::new() }
+        PollTable { waiter: None, collecting: false, kept: Registrations::default() }
     }
 
     /// A table that registers `waiter` wherever a file could become ready.
     pub fn register(waiter: &'a Arc<dyn Wake>) -> Self {
-        PollTable { waiter: Some(waiter), queues: Vec::new(), host_fds: Vec::new() }
+        PollTable { waiter: Some(waiter), collecting: true, kept: Registrations::default() }
+    }
+
+    /// A table that registers nobody, but collects host descriptors and deadlines.
+    pub fn collect() -> Self {
+        PollTable { waiter: None, collecting: true, kept: Registrations::default() }
     }
 
     /// Called by files: wake the waiter when `queue` is woken. Call it *before* looking at the state, so that no
     /// change in between is lost.
+    #[inline]
     pub fn wait_on(&mut self, queue: &WaitQueue) {
         if let Some(waiter) = self.waiter {
             let id = queue.add(waiter);
-            self.queues.push((queue.clone(), id));
+            self.kept.queues.push((queue.clone(), id));
         }
     }
 
     /// Called by files behind which stands a host descriptor: wake the waiter when the host says `events`.
+    #[inline]
     pub fn wait_on_host(&mut self, fd: &Arc<HostFd>, events: PollEvents) {
-        if self.waiter.is_some() {
-            self.host_fds.push((fd.clone(), events));
+        if self.collecting {
+            self.kept.host_fds.push((fd.clone(), events));
         }
+    }
+
+    /// Called by files that become ready by themselves at `deadline_ns` on the monotonic clock.
+    #[inline]
+    pub fn wait_until(&mut self, deadline_ns: u64) {
+        if self.collecting {
+            self.kept.deadline = Some(self.kept.deadline.map_or(deadline_ns, |at| at.min(deadline_ns)));
+        }
+    }
+
+    /// Whether host descriptors and deadlines are wanted.
+    #[inline]
+    pub fn is_collecting(&self) -> bool {
+        self.collecting
     }
 
     /// The host descriptors collected, for the final sleep.
     pub fn host_fds(&self) -> &[(Arc<HostFd>, PollEvents)] {
-        &self.host_fds
+        &self.kept.host_fds
+    }
+
+    /// The earliest time at which a file becomes ready by itself.
+    pub fn deadline(&self) -> Option<u64> {
+        self.kept.deadline
     }
 
     /// Stops registering (a result is known already), keeps what is registered.
     pub fn stop_registering(&mut self) {
         self.waiter = None;
+        self.collecting = false;
+    }
+
+    /// After a sleep: keeps the registrations in queues, forgets host descriptors and deadlines, which the next
+    /// round of asking collects anew.
+    pub fn recollect(&mut self) {
+        self.waiter = None;
+        self.collecting = true;
+        self.kept.host_fds.clear();
+        self.kept.deadline = None;
+    }
+
+    /// What was collected, to be kept beyond the table.
+    pub fn keep(self) -> Registrations {
+        self.kept
     }
 }
 
-impl Drop for PollTable<'_> {
+impl Registrations {
+    /// Whether readiness comes in part from where no queue tells of it: the host, or time.
+    pub fn must_ask(&self) -> bool {
+        !self.host_fds.is_empty() || self.deadline.is_some()
+    }
+}
+
+impl Drop for Registrations {
     fn drop(&mut self) {
         for (queue, id) in self.queues.drain(..) {
             queue.remove(id);
