@@ -22,6 +22,7 @@ struct Case {
     entry: unsafe extern "sysv64" fn(),
     flags: usize,
     signal: i32,
+    fsgsbase: bool,
 }
 
 /// What child and tracer share.
@@ -40,6 +41,9 @@ struct Shared {
 /// The child: goes round until told to stop. Uses no AVX between two runs: in a bare run it is the user's.
 #[inline(never)]
 fn child(case: Case, shared: &Shared) -> i32 {
+    if !case.fsgsbase {
+        fncall::without_fsgsbase();
+    }
     common::thread();
     let mut cx = Box::new(checked::new(case.entry, case.flags));
     catch_walks(shared);
@@ -177,7 +181,7 @@ fn kick_everywhere(case: Case, routines: &[&str], may_miss: usize) {
 }
 
 fn case(hosted: bool, entry: unsafe extern "sysv64" fn(), flags: usize) -> Case {
-    Case { hosted, entry, flags, signal: KICK }
+    Case { hosted, entry, flags, signal: KICK, fsgsbase: true }
 }
 
 #[test]
@@ -217,6 +221,13 @@ fn a_kick_at_any_instruction_of_a_hosted_call_loses_nothing() {
 fn a_kick_at_any_instruction_of_a_hosted_run_with_odd_flags_loses_nothing() {
     let routines = ["fncall_enter_hosted_iret", "fncall_jump_entry_hosted"];
     kick_everywhere(case(true, checked_jump_hosted, CF | DF), &routines, OTHER_VECTORS + 5);
+}
+
+#[test]
+fn a_kick_at_any_instruction_of_a_hosted_run_without_fsgsbase_loses_nothing() {
+    let routines = ["fncall_enter_hosted", "fncall_jump_entry_hosted"];
+    let case = Case { fsgsbase: false, ..case(true, checked_jump_hosted, CF) };
+    kick_everywhere(case, &routines, OTHER_VECTORS);
 }
 
 // Walking the stack from every instruction that runs on the kernel's stack.

@@ -8,7 +8,7 @@ use fncall::{Context, TRAP_KICK, TRAP_SYSCALL};
 use super::common::{self, program};
 
 global_asm!(
-    ".globl user_count, user_tls, user_set_fs, user_zmm, user_ymm, user_zmm_spin, user_control, user_x87, user_flags",
+    ".globl user_count, user_tls, user_set_fs, user_zmm, user_ymm, user_zmm_spin, user_control, user_x87, user_x87_pending, user_flags, user_x87_fwait",
     ".globl user_read, user_spin, user_call, user_pause, user_fs_read",
     ".macro FN_SYSCALL",
     "lea rcx, [rip + 777f]",
@@ -96,6 +96,18 @@ global_asm!(
     "fstp qword ptr [rsi]",
     "FN_SYSCALL",
     "ud2",
+    // 1 / 0 with the exception unmasked, left pending, call; then let it happen.
+    "user_x87_pending:",
+    "fldcw [rdi]",
+    "fld1",
+    "fldz",
+    "fdivp",
+    "FN_SYSCALL",
+    "FN_SYSCALL",
+    "user_x87_fwait:",
+    "fwait",
+    "FN_SYSCALL",
+    "ud2",
     "user_flags:",
     "push rdi",
     "popfq",
@@ -132,6 +144,8 @@ unsafe extern "sysv64" {
     fn user_zmm_spin();
     fn user_control();
     fn user_x87();
+    fn user_x87_pending();
+    fn user_x87_fwait();
     fn user_flags();
     fn user_read();
     fn user_spin();
@@ -419,6 +433,41 @@ fn x87_values_survive() {
         }
         call(&mut cx);
         assert_eq!(std::hint::black_box(seen), std::f64::consts::PI);
+    }
+}
+
+/// Needs an x87 that works: a pending exception of the user would show up here.
+fn kernel_uses_x87() {
+    let one = 1f64;
+    let mut two = 0f64;
+    // SAFETY: leaves the x87 stack as it was.
+    unsafe {
+        asm!("fld qword ptr [{0}]", "fadd st, st", "fstp qword ptr [{1}]", "fwait", in(reg) &one, in(reg) &mut two)
+    };
+    assert_eq!(std::hint::black_box(two), 2.0);
+}
+
+#[test]
+fn a_pending_x87_exception_is_the_users_own() {
+    super::prepare();
+    for detach in [false, true] {
+        let control = 0x037bu16;
+        let mut cx = program(user_x87_pending);
+        cx.user.general.rdi = &raw const control as usize;
+        call(&mut cx);
+        kernel_uses_x87();
+        if detach {
+            cx.detach();
+            kernel_uses_x87();
+        }
+        let mut other = program(user_count);
+        call(&mut other);
+        call(&mut cx);
+        kernel_uses_x87();
+        assert_eq!(trap(&mut cx), 16);
+        kernel_uses_x87();
+        assert_eq!(cx.user.get_ip(), user_x87_fwait as *const () as usize);
+        assert_eq!(cx.fault.signo, 8);
     }
 }
 

@@ -30,7 +30,8 @@ pub(crate) enum Place {
     /// After a bare run: 16 xmm in the image, the rest in the processor of the thread that ran it.
     Bare,
     /// After a hosted run: the vector registers in the image's place, in the form of `xstate::BLOCK`; MXCSR and
-    /// the x87 control word in the image; the rest (x87 data, protection keys) in the processor.
+    /// the x87 control word in the image; the rest (protection keys) in the processor. The x87 registers are in
+    /// the processor when the control word is the usual one, else in the image.
     Hosted,
 }
 

@@ -67,11 +67,13 @@ pub(crate) unsafe fn xrstor(image: *const u8, mask: u64) {
     }
 }
 
-/// Gives the kernel the x87 control word that C and Rust expect.
-pub(crate) fn default_fcw() {
-    let fcw = 0x037fu16;
-    // SAFETY: this is the value every function may rely on.
-    unsafe { asm!("fldcw [{}]", in(reg) &raw const fcw, options(nostack, readonly, preserves_flags)) };
+/// An empty x87 stack and the control word that C and Rust expect. Never faults.
+pub(crate) fn fninit() {
+    // SAFETY: this is the state every function may rely on; what was there is named as lost.
+    unsafe {
+        asm!("fninit", out("st(0)") _, out("st(1)") _, out("st(2)") _, out("st(3)") _, out("st(4)") _,
+            out("st(5)") _, out("st(6)") _, out("st(7)") _, options(nomem, nostack, preserves_flags));
+    }
 }
 
 /// Gives the kernel the MXCSR that C and Rust expect.

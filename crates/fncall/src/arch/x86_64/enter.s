@@ -53,7 +53,7 @@
     wrfsbase rsi
 6:  FNCALL_LOAD_VECTORS
     ldmxcsr [rdi + {MXCSR}]
-    cmp word ptr [rdi + {FCW}], 0x37f   # the kernel's, so it is loaded already
+    cmp word ptr [rdi + {FCW}], 0x37f   # then the x87 state is in the processor already
     jne 7f
 8:
 .endm
@@ -69,7 +69,9 @@
     test eax, eax
     jz 6b
     jmp fncall_enter_refused
-7:  fldcw [rdi + {FCW}]
+7:  mov eax, 1
+    xor edx, edx
+    xrstor64 [rdi + {IMAGE}]            # not fldcw, which would raise an exception that is pending
     jmp 8b
 .endm
 

@@ -69,6 +69,7 @@ global_asm!(
     ERROR_CODE = const offset_of!(UserContext, error_code),
     VIA_TRAP = const offset_of!(Context, via_trap),
     XMM = const offset_of!(Context, image) + xstate::XMM,
+    IMAGE = const offset_of!(Context, image),
     FCW = const offset_of!(Context, image) + xstate::FCW,
     MXCSR = const offset_of!(Context, image) + xstate::MXCSR,
     BLOCK = const offset_of!(Context, image) + xstate::BLOCK,

@@ -55,7 +55,8 @@
 .macro FNCALL_COLD_bare
 .endm
 
-# Loses rax, and with FNCALL_COLD_hosted rcx, rsi, rdi, r12.
+# With the usual control word the x87 registers stay in the processor, and the kernel finds its own control word
+# there. Loses rax, and with FNCALL_COLD_hosted rcx, rdx, rsi, rdi, r12.
 .macro FNCALL_STORE_EXTENDED_hosted
     cmp byte ptr gs:[{NO_FSGSBASE}], 0
     jne 5f
@@ -109,7 +110,10 @@
     jmp 6b
 7:  ldmxcsr [rip + fncall_kernel_mxcsr]
     jmp 8b
-9:  fldcw [rip + fncall_kernel_fcw]
+9:  mov eax, 1
+    xor edx, edx
+    xsave64 [r11 + {IMAGE}]             # an unmasked exception may be pending: it stays the user's
+    fninit
     jmp 12b
 .endm
 
@@ -231,5 +235,3 @@ fncall_exit_tail:
 
 fncall_kernel_mxcsr:
     .long 0x1f80
-fncall_kernel_fcw:
-    .short 0x037f

@@ -21,6 +21,8 @@ const MIN_LEN: usize = 576;
 /// Offset of the 16 xmm registers in an image.
 pub(crate) const XMM: usize = 160;
 const XMM_LEN: usize = 256;
+const ST: usize = 32;
+const USUAL_FCW: u16 = 0x037f;
 pub(crate) const FCW: usize = 0;
 pub(crate) const MXCSR: usize = 24;
 const MXCSR_MASK: usize = 28;
@@ -208,6 +210,9 @@ impl Context {
     pub fn detach(&mut self) {
         if self.place.is_live() {
             self.image = self.live_image();
+            if self.place == Place::Hosted {
+                cpu::fninit(); // what is there is not the kernel's
+            }
             self.place = Place::Image;
             if let Some(anchor) = current_anchor() {
                 anchor.forget(self);
@@ -319,9 +324,13 @@ impl Context {
             image.0[XMM..XMM + XMM_LEN].copy_from_slice(&self.image.0[XMM..XMM + XMM_LEN]);
             image.set_features(image.features() | SSE);
         } else {
-            image.0[FCW..FCW + 2].copy_from_slice(&self.image.0[FCW..FCW + 2]);
+            if self.image.u16(FCW) != USUAL_FCW {
+                image.0[..MXCSR].copy_from_slice(&self.image.0[..MXCSR]);
+                image.0[ST..XMM].copy_from_slice(&self.image.0[ST..XMM]);
+                image.set_features(image.features() | X87);
+            }
             image.set_u32(MXCSR, self.image.u32(MXCSR));
-            image.set_features(image.features() | X87 | features & VECTORS);
+            image.set_features(image.features() | features & VECTORS);
             let block = &self.image.0[BLOCK..BLOCK + BLOCK_LEN];
             for (at, from, len) in block_pieces(features) {
                 image.0[at..at + len].copy_from_slice(&block[from..from + len]);
@@ -368,14 +377,18 @@ impl Context {
             other.detach();
         }
         let features = xstate_features();
-        // SAFETY: as in `attach_bare`.
-        unsafe { cpu::xrstor(self.image.0.as_ptr(), features & !VECTORS) };
-        // The last bare run on this thread may have left the user's.
-        cpu::default_fcw();
+        // The kernel may find x87 registers in the processor, but no control word other than the usual one.
+        // With another one the entry loads all of x87 by itself.
+        cpu::fninit();
         cpu::default_mxcsr();
+        let mut mask = features & !VECTORS;
         if self.image.features() & X87 == 0 {
-            self.image.0[FCW..FCW + 2].copy_from_slice(&[0x7f, 0x03]);
+            self.image.0[FCW..FCW + 2].copy_from_slice(&USUAL_FCW.to_le_bytes());
+        } else if self.image.u16(FCW) != USUAL_FCW {
+            mask &= !X87;
         }
+        // SAFETY: as in `attach_bare`.
+        unsafe { cpu::xrstor(self.image.0.as_ptr(), mask) };
         let mut block = [0; BLOCK_LEN];
         for (at, to, len) in block_pieces(features & self.image.features()) {
             block[to..to + len].copy_from_slice(&self.image.0[at..at + len]);
@@ -421,8 +434,7 @@ const NOT_HERE: &str =
 pub(crate) unsafe fn clean_frame(frame: *mut u8) {
     // SAFETY: as in `take_frame`.
     unsafe {
-        frame.add(MXCSR).cast::<u32>().write(0x1f80);
-        frame.add(FCW).cast::<u16>().write(0x037f);
+        frame.copy_from_nonoverlapping(INITIAL.0.as_ptr(), SW_RESERVED);
         if frame.add(SW_RESERVED).cast::<u32>().read() == FP_XSTATE_MAGIC1 {
             let features = frame.add(HEADER).cast::<u64>();
             features.write(features.read() & (1 << PKRU));
@@ -430,7 +442,8 @@ pub(crate) unsafe fn clean_frame(frame: *mut u8) {
     }
 }
 
-/// Makes a signal frame return to a hosted kernel that had not left yet: default control words, the rest as it is.
+/// Makes a signal frame return to a hosted kernel that had not left yet: default control words, the rest as it is,
+/// because it may be the only copy of the x87 registers (see `Place::Hosted`).
 ///
 /// # Safety
 /// As [`Context::take_frame`].
@@ -438,9 +451,14 @@ pub(crate) unsafe fn clean_frame_control(frame: *mut u8) {
     // SAFETY: as in `take_frame`.
     unsafe {
         frame.add(MXCSR).cast::<u32>().write(0x1f80);
-        frame.add(FCW).cast::<u16>().write(0x037f);
+        if frame.add(FCW).cast::<u16>().read() != USUAL_FCW {
+            frame.copy_from_nonoverlapping(INITIAL.0.as_ptr(), MXCSR);
+            frame.add(ST).write_bytes(0, XMM - ST);
+        }
     }
 }
+
+static INITIAL: Image = Image::new();
 
 /// How the vector registers lie in the image and in the block: offset in the image, offset in the block, length.
 fn block_pieces(features: u64) -> impl Iterator<Item = (usize, usize, usize)> {
