@@ -74,10 +74,11 @@ pub fn put_bytes(addr: usize, bytes: &[u8]) -> Result<()> {
 }
 
 /// A path argument, on the kernel stack.
-pub struct PathBuf {
-    bytes: [u8; PATH_MAX],
-    len: usize,
-}
+pub struct PathBuf;
+
+/// What nearly every path fits in. Rust fills a buffer with zeros before it is written, and 4 KiB of that cost more
+/// than the rest of many calls.
+const SHORT_PATH: usize = 256;
 
 impl PathBuf {
     /// Reads the NUL-terminated path at `addr` and hands it to `then`. An empty path is handed over as such.
@@ -86,11 +87,11 @@ impl PathBuf {
     /// `EFAULT`; `ENAMETOOLONG` without a NUL in `PATH_MAX` bytes; what `then` answers.
     #[inline]
     pub fn with<T>(addr: usize, then: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-        let mut path = PathBuf { bytes: [0; PATH_MAX], len: 0 };
-        path.len = usercopy::strncpy_from_user(&mut path.bytes, addr)
-            .map_err(|_| Errno::FAULT)?
-            .ok_or(Errno::NAMETOOLONG)?;
-        then(&path.bytes[..path.len])
+        let mut short = [0; SHORT_PATH];
+        match usercopy::strncpy_from_user(&mut short, addr).map_err(|_| Errno::FAULT)? {
+            Some(len) => then(&short[..len]),
+            None => then(&get_string(addr, PATH_MAX - 1, Errno::NAMETOOLONG)?),
+        }
     }
 }
 
@@ -120,20 +121,45 @@ pub fn get_iovec(addr: usize, count: usize) -> Result<Vec<Segment>> {
     if count > MAX_SEGMENTS {
         return Err(Errno::INVAL);
     }
-    let mut segments = Vec::with_capacity(count);
+    let mut segments = vec![Segment::default(); count];
+    fill_iovec(&mut segments, addr)?;
+    Ok(segments)
+}
+
+/// Reads an array of `struct iovec` and hands it to `then`; a short one (`UIO_FASTIOV`) does not use the heap.
+///
+/// # Errors
+/// As [`get_iovec`]; what `then` answers.
+#[inline]
+pub fn with_iovec<T>(
+    addr: usize,
+    count: usize,
+    then: impl FnOnce(&mut [Segment]) -> Result<T>,
+) -> Result<T> {
+    let mut few = [Segment::default(); 8];
+    match few.get_mut(..count) {
+        Some(segments) => {
+            fill_iovec(segments, addr)?;
+            then(segments)
+        }
+        None => then(&mut get_iovec(addr, count)?),
+    }
+}
+
+fn fill_iovec(segments: &mut [Segment], addr: usize) -> Result<()> {
     let mut total = 0usize;
-    for n in 0..count {
+    for (n, segment) in segments.iter_mut().enumerate() {
         let [base, len] = get::<[usize; 2]>(addr.wrapping_add(n * 16))?;
-        if len as isize <= -1 {
+        if (len as isize) < 0 {
             return Err(Errno::INVAL);
         }
-        // What exceeds MAX_RW_COUNT is cut off, as `import_iovec` does.
-        let len = len.min(crate::vfs::MAX_RW_COUNT - total);
         if !usercopy::access_ok(base, len) {
             return Err(Errno::FAULT);
         }
+        // What exceeds MAX_RW_COUNT is cut off, as `import_iovec` does.
+        let len = len.min(crate::vfs::MAX_RW_COUNT - total);
         total += len;
-        segments.push(Segment { addr: base, len });
+        *segment = Segment { addr: base, len };
     }
-    Ok(segments)
+    Ok(())
 }

@@ -4,12 +4,12 @@
 //! One instance has one tree and one set of mounts. A mount is a dentry whose `mounted` names the root dentry of
 //! the other file system, whose `covers` leads back.
 
-use super::{CachePolicy, FileType, Inode, InodeRef};
+use super::{CachePolicy, FileType, Inode, InodeRef, NewNode};
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use hashbrown::HashMap;
-use host::mutex::{Mutex, OnceLock};
+use host::mutex::{Mutex, MutexGuard, OnceLock};
 
 /// So many cached names are kept; past that, unused ones are dropped on the next insertion.
 const CACHE_LIMIT: usize = 16_384;
@@ -22,6 +22,9 @@ type Children = HashMap<Box<[u8]>, Arc<Dentry>>;
 pub struct Dentry {
     place: Mutex<Place>,
     inode: InodeRef,
+    /// Held while entries of this directory change, and while a lookup asks the file system, so that what a lookup
+    /// found is not entered in the cache after it was removed (`i_rwsem`). Rank: see `sync::order`.
+    entries: Mutex<()>,
     /// Cached children; rank: see `sync::order`.
     children: Mutex<Children>,
     mounted: OnceLock<Arc<Dentry>>,
@@ -52,6 +55,7 @@ impl Dentry {
         Arc::new(Dentry {
             place: Mutex::new(Place { name, parent }),
             inode,
+            entries: Mutex::new(()),
             children: Mutex::new(HashMap::new()),
             mounted: OnceLock::new(),
             covers,
@@ -161,36 +165,56 @@ impl Dentry {
     /// # Errors
     /// As [`lookup`](Self::lookup).
     pub fn lookup_uncovered(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>> {
-        let policy = self.inode.cache_policy();
-        let cached = self.children.lock().get(name).cloned();
-        if let Some(child) = &cached {
-            let fresh = match policy {
-                CachePolicy::Always => true,
-                CachePolicy::For(ns) => {
-                    host::clock::coarse_monotonic_ns().saturating_sub(child.validated_ns.load(Relaxed)) < ns
-                }
-                CachePolicy::Never => false,
-            };
-            if fresh || child.is_mountpoint() {
-                return Ok(cached.unwrap_or_else(|| self.clone()));
-            }
-        }
-        let inode = match self.inode.lookup(name) {
-            Ok(inode) => inode,
-            Err(errno) => {
-                if errno == Errno::NOENT && cached.is_some() {
-                    self.forget(name);
-                }
-                return Err(errno);
-            }
-        };
-        if let Some(child) = cached
-            && Arc::ptr_eq(&child.inode, &inode)
-        {
-            child.validated_ns.store(host::clock::coarse_monotonic_ns(), Relaxed);
+        if let Some(child) = self.cached(name) {
             return Ok(child);
         }
-        Ok(self.insert(name, inode, policy))
+        // What is never cached needs no protection of the cache: /proc may look itself up while it answers.
+        if self.inode.cache_policy() == CachePolicy::Never {
+            return Ok(Self::new(name.into(), Some(self.clone()), self.inode.lookup(name)?, None));
+        }
+        self.lock_entries().lookup(name)
+    }
+
+    /// The child called `name` with what is mounted on it, when the cache knows it (`RESOLVE_CACHED`).
+    pub fn lookup_cached(self: &Arc<Self>, name: &[u8]) -> Option<Arc<Dentry>> {
+        self.cached(name).map(Dentry::top)
+    }
+
+    /// The cached child, when it may be believed without asking the file system.
+    #[inline]
+    fn cached(&self, name: &[u8]) -> Option<Arc<Dentry>> {
+        let child = self.children.lock().get(name).cloned()?;
+        let fresh = match self.inode.cache_policy() {
+            CachePolicy::Always => true,
+            CachePolicy::For(ns) => {
+                host::clock::coarse_monotonic_ns().saturating_sub(child.validated_ns.load(Relaxed)) < ns
+            }
+            CachePolicy::Never => false,
+        };
+        (fresh || child.is_mountpoint()).then_some(child)
+    }
+
+    /// Excludes others from changing the entries of this directory.
+    pub fn lock_entries(self: &Arc<Self>) -> Entries<'_> {
+        Entries { dir: self, _guard: self.entries.lock() }
+    }
+
+    /// As [`lock_entries`](Self::lock_entries) for two directories, which may be the same.
+    pub fn lock_entries_of_two<'a>(
+        first: &'a Arc<Dentry>,
+        second: &'a Arc<Dentry>,
+    ) -> (Entries<'a>, Option<Entries<'a>>) {
+        if Arc::ptr_eq(first, second) {
+            return (first.lock_entries(), None);
+        }
+        // By address, so that two renames in opposite directions do not wait for each other.
+        if Arc::as_ptr(first) < Arc::as_ptr(second) {
+            let one = first.lock_entries();
+            (one, Some(second.lock_entries()))
+        } else {
+            let two = second.lock_entries();
+            (first.lock_entries(), Some(two))
+        }
     }
 
     /// Enters a child just made or found.
@@ -214,6 +238,7 @@ impl Dentry {
         drop(children);
         if let Some(old) = old {
             old.set_unlinked();
+            old.shed_children();
         } else if CACHED.fetch_add(1, Relaxed) > CACHE_LIMIT {
             self.root_of_all().prune();
         }
@@ -221,11 +246,23 @@ impl Dentry {
     }
 
     /// Removes a name from the cache and marks it as gone.
-    pub fn forget(&self, name: &[u8]) {
+    pub fn forget(self: &Arc<Self>, name: &[u8]) {
         let old = self.children.lock().remove(name);
         if let Some(old) = old {
             CACHED.fetch_sub(1, Relaxed);
             old.set_unlinked();
+            old.shed_children();
+        }
+    }
+
+    /// Forgets what is cached below: children know their parent and the parent knows them, so a directory that left
+    /// the tree would keep itself alive.
+    fn shed_children(self: &Arc<Self>) {
+        let mut todo = alloc::vec![self.clone()];
+        while let Some(dir) = todo.pop() {
+            let children = core::mem::take(&mut *dir.children.lock());
+            CACHED.fetch_sub(children.len(), Relaxed);
+            todo.extend(children.into_values());
         }
     }
 
@@ -244,7 +281,12 @@ impl Dentry {
             CACHED.fetch_sub(1, Relaxed);
         }
         if let Some(replaced) = replaced {
-            if exchange { replaced.settle(self, name) } else { replaced.set_unlinked() }
+            if exchange {
+                replaced.settle(self, name);
+            } else {
+                replaced.set_unlinked();
+                replaced.shed_children();
+            }
         }
         if let Some(moved) = moved {
             moved.settle(new_dir, new_name);
@@ -326,6 +368,87 @@ impl Dentry {
             path.push(b'/');
         }
         Some(path)
+    }
+}
+
+/// The entries of a directory, locked.
+#[derive(Debug)]
+pub struct Entries<'a> {
+    dir: &'a Arc<Dentry>,
+    _guard: MutexGuard<'a, ()>,
+}
+
+impl Entries<'_> {
+    /// The child called `name`, from the cache or the file system, not entering what is mounted on it.
+    ///
+    /// # Errors
+    /// As [`Dentry::lookup`].
+    pub fn lookup(&self, name: &[u8]) -> Result<Arc<Dentry>> {
+        let dir = self.dir;
+        if let Some(child) = dir.cached(name) {
+            return Ok(child);
+        }
+        let inode = match dir.inode.lookup(name) {
+            Ok(inode) => inode,
+            Err(errno) => {
+                if errno == Errno::NOENT {
+                    dir.forget(name);
+                }
+                return Err(errno);
+            }
+        };
+        if let Some(child) = dir.children.lock().get(name)
+            && Arc::ptr_eq(&child.inode, &inode)
+        {
+            child.validated_ns.store(host::clock::coarse_monotonic_ns(), Relaxed);
+            return Ok(child.clone());
+        }
+        Ok(dir.insert(name, inode, dir.inode.cache_policy()))
+    }
+
+    /// Makes a new entry.
+    ///
+    /// # Errors
+    /// Those of [`Inode::create`].
+    pub fn create(&self, name: &[u8], node: &NewNode<'_>) -> Result<Arc<Dentry>> {
+        if self.dir.is_unlinked() {
+            return Err(Errno::NOENT);
+        }
+        let inode = self.dir.inode.create(name, node)?;
+        Ok(self.dir.insert(name, inode, self.dir.inode.cache_policy()))
+    }
+
+    /// A further name for `target`.
+    ///
+    /// # Errors
+    /// Those of [`Inode::link`].
+    pub fn link(&self, name: &[u8], target: &InodeRef) -> Result<()> {
+        if self.dir.is_unlinked() {
+            return Err(Errno::NOENT);
+        }
+        self.dir.inode.link(name, target)?;
+        self.dir.insert(name, target.clone(), self.dir.inode.cache_policy());
+        Ok(())
+    }
+
+    /// Removes the entry of something that is not a directory.
+    ///
+    /// # Errors
+    /// Those of [`Inode::unlink`].
+    pub fn unlink(&self, name: &[u8]) -> Result<()> {
+        self.dir.inode.unlink(name)?;
+        self.dir.forget(name);
+        Ok(())
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// Those of [`Inode::rmdir`].
+    pub fn rmdir(&self, name: &[u8]) -> Result<()> {
+        self.dir.inode.rmdir(name)?;
+        self.dir.forget(name);
+        Ok(())
     }
 }
 

@@ -8,6 +8,9 @@ use host::mutex::Mutex;
 /// A descriptor number.
 pub type Fd = i32;
 
+/// No table grows beyond this, whatever the limit (`/proc/sys/fs/nr_open`).
+pub const NR_OPEN: usize = 1 << 20;
+
 #[derive(Clone)]
 struct Slot {
     file: Arc<File>,
@@ -49,7 +52,7 @@ impl FdTable {
     /// # Errors
     /// `EMFILE`; `EINVAL` when `least` is beyond the limit.
     pub fn insert_from(&self, least: usize, file: Arc<File>, cloexec: bool, limit: u64) -> Result<Fd> {
-        let limit = limit.min(i32::MAX as u64) as usize;
+        let limit = limit.min(NR_OPEN as u64) as usize;
         if least >= limit {
             return Err(if least == 0 { Errno::MFILE } else { Errno::INVAL });
         }
@@ -86,7 +89,7 @@ impl FdTable {
     /// `EBADF` when `fd` is beyond the limit.
     pub fn replace(&self, fd: Fd, file: Arc<File>, cloexec: bool, limit: u64) -> Result<Option<Arc<File>>> {
         let at = usize::try_from(fd).map_err(|_| Errno::BADF)?;
-        if at as u64 >= limit {
+        if at as u64 >= limit.min(NR_OPEN as u64) {
             return Err(Errno::BADF);
         }
         let mut table = self.0.lock();
@@ -106,6 +109,18 @@ impl FdTable {
         let slot = table.slots.get_mut(at).and_then(Option::take).ok_or(Errno::BADF)?;
         table.first_free = table.first_free.min(at);
         Ok(slot.file)
+    }
+
+    /// Whether no number below `limit` is free.
+    pub fn is_full(&self, limit: u64) -> bool {
+        let limit = limit.min(NR_OPEN as u64) as usize;
+        let table = self.0.lock();
+        (table.first_free..limit).all(|at| matches!(table.slots.get(at), Some(Some(_))))
+    }
+
+    /// Whom POSIX record locks taken through this table belong to.
+    pub fn lock_owner(&self) -> usize {
+        core::ptr::from_ref(self).addr()
     }
 
     /// The close-on-exec flag.
@@ -133,6 +148,17 @@ impl FdTable {
         }
     }
 
+    /// Sets the close-on-exec flag of all that `choose` picks.
+    pub fn set_cloexec_of(&self, choose: impl Fn(Fd) -> bool) {
+        for (at, slot) in self.0.lock().slots.iter_mut().enumerate() {
+            if let Some(slot) = slot
+                && choose(at as Fd)
+            {
+                slot.cloexec = true;
+            }
+        }
+    }
+
     /// The open descriptors from `from` on, in order, at most `max`.
     pub fn list(&self, from: Fd, max: usize) -> Vec<Fd> {
         let table = self.0.lock();
@@ -157,6 +183,14 @@ impl FdTable {
         out
     }
 
+    /// Closes what is marked close-on-exec (execve(2)).
+    pub fn close_on_exec(&self) {
+        let owner = self.lock_owner();
+        for file in self.drain(|_, cloexec| cloexec) {
+            file.closed_in(owner);
+        }
+    }
+
     /// A copy with the same files (fork(2) without `CLONE_FILES`).
     pub fn duplicate(&self) -> Arc<FdTable> {
         let table = self.0.lock();
@@ -166,5 +200,15 @@ impl FdTable {
     /// Size of the table as /proc/PID/status tells it (`FDSize`): a power of two, at least 64.
     pub fn capacity(&self) -> usize {
         self.0.lock().slots.len().next_power_of_two().max(64)
+    }
+}
+
+impl Drop for FdTable {
+    /// The last user is gone (`put_files_struct`): closes what is open.
+    fn drop(&mut self) {
+        let owner = self.lock_owner();
+        for slot in core::mem::take(&mut self.0.get_mut().slots).into_iter().flatten() {
+            slot.file.closed_in(owner);
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Open file descriptions (`struct file`) and what they do.
 
-use super::{Dentry, InodeRef, PollEvents, PollTable, TimeSpec};
+use super::{Dentry, FileType, InodeRef, PollEvents, PollTable, TimeSpec};
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc};
 use core::any::Any;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use host::file::HostFd;
 use host::io::{IoDst, IoSrc};
 use host::mutex::Mutex;
@@ -55,11 +55,13 @@ bitflags::bitflags! {
 }
 
 impl OpenFlags {
-    /// Whether reading is allowed.
+    /// Whether reading is allowed. The access mode 3 allows nothing but ioctl(2), as Linux has it.
+    #[inline]
     pub fn readable(self) -> bool {
-        self.bits() & 3 != 1 && !self.contains(OpenFlags::PATH)
+        matches!(self.bits() & 3, 0 | 2) && !self.contains(OpenFlags::PATH)
     }
     /// Whether writing is allowed.
+    #[inline]
     pub fn writable(self) -> bool {
         matches!(self.bits() & 3, 1 | 2) && !self.contains(OpenFlags::PATH)
     }
@@ -174,8 +176,68 @@ pub trait FileOps: Any + Send + Sync {
     fn host_fd(&self) -> Option<&Arc<HostFd>> {
         None
     }
+    /// Capacity of a pipe in bytes (fcntl(F_GETPIPE_SZ)).
+    ///
+    /// # Errors
+    /// `EBADF` for what is no pipe.
+    fn pipe_size(&self) -> Result<usize> {
+        Err(Errno::BADF)
+    }
+    /// Changes the capacity of a pipe (fcntl(F_SETPIPE_SZ)); answers the new one in bytes.
+    ///
+    /// # Errors
+    /// `EBADF` for what is no pipe; `EBUSY`, `EPERM`, `EINVAL`.
+    fn set_pipe_size(&self, size: usize) -> Result<usize> {
+        Err(Errno::BADF)
+    }
+    /// The seals of a memfd (`F_SEAL_*`).
+    ///
+    /// # Errors
+    /// `EINVAL` for what cannot be sealed.
+    fn seals(&self) -> Result<u32> {
+        Err(Errno::INVAL)
+    }
+    /// Adds seals; that the file is open for writing was checked.
+    ///
+    /// # Errors
+    /// `EINVAL`; `EPERM` when sealed by `F_SEAL_SEAL`; `EBUSY` for `F_SEAL_WRITE` with writable mappings.
+    fn add_seals(&self, seals: u32) -> Result<()> {
+        Err(Errno::INVAL)
+    }
     /// The last descriptor of one table was closed (close(2) flush; POSIX locks are handled by the caller).
     fn flush(&self) {}
+}
+
+/// Whom `SIGIO` goes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnerKind {
+    /// A thread (`F_OWNER_TID`).
+    Thread,
+    /// A process (`F_OWNER_PID`).
+    #[default]
+    Process,
+    /// A process group (`F_OWNER_PGRP`).
+    Group,
+}
+
+/// What `F_SETOWN`, `F_SETOWN_EX` and `F_SETSIG` set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// What `id` counts.
+    pub kind: OwnerKind,
+    /// Number of the thread, process or group; 0: nobody.
+    pub id: i32,
+    /// Signal instead of SIGIO; 0: SIGIO.
+    pub signal: u32,
+}
+
+/// How often a set-user-ID or set-group-ID bit was set on any file. A file remembers the count at which it was seen
+/// without such bits, and so a write need not ask for the mode each time.
+static SETID_CHANGES: AtomicU64 = AtomicU64::new(1);
+
+/// Called by whoever gives a file a set-user-ID or set-group-ID bit.
+pub fn note_setid_change() {
+    SETID_CHANGES.fetch_add(1, Relaxed);
 }
 
 /// An open file description: what several descriptors may share after dup(2) or fork(2).
@@ -189,8 +251,16 @@ pub struct File {
     /// Position in bytes; the lock makes read-and-advance one step (POSIX).
     pub position: Mutex<u64>,
     flags: AtomicU32,
-    /// Owner for SIGIO: as `F_SETOWN` sets it, and `F_SETSIG`'s signal.
-    pub owner: Mutex<(i32, u32)>,
+    /// Owner for SIGIO, and its signal.
+    pub owner: Mutex<Owner>,
+    /// Write lifetime hint (fcntl(F_SET_RW_HINT)), kept and told.
+    pub write_hint: AtomicU32,
+    kind: FileType,
+    stream: bool,
+    /// [`SETID_CHANGES`] when the inode was last seen without set-ID bits.
+    setid_seen: AtomicU64,
+    /// Whether flock(2) or an open-file-description lock was ever taken through it.
+    pub(super) has_locks: AtomicBool,
 }
 
 impl File {
@@ -208,12 +278,17 @@ impl File {
                 | OpenFlags::TRUNC
                 | OpenFlags::CLOEXEC);
         Arc::new(File {
+            kind: inode.kind(),
+            stream: ops.is_stream(),
+            setid_seen: AtomicU64::new(0),
+            write_hint: AtomicU32::new(0),
+            has_locks: AtomicBool::new(false),
             ops,
             inode,
             dentry,
             position: Mutex::new(0),
             flags: AtomicU32::new(kept.bits()),
-            owner: Mutex::new((0, 0)),
+            owner: Mutex::new(Owner::default()),
         })
     }
 
@@ -235,16 +310,72 @@ impl File {
         self.ops.set_flags(flags);
     }
 
+    /// Type of the inode.
+    #[inline]
+    pub fn kind(&self) -> FileType {
+        self.kind
+    }
+
+    /// Whether it has no positions.
+    #[inline]
+    pub fn is_stream(&self) -> bool {
+        self.stream
+    }
+
+    /// Whether a read or write holds [`position`](Self::position) from start to end. Only regular files and
+    /// directories do (`FMODE_ATOMIC_POS`): elsewhere a read may block until somebody writes through the same file.
+    #[inline]
+    pub fn has_atomic_position(&self) -> bool {
+        matches!(self.kind, FileType::Regular | FileType::Directory)
+    }
+
+    /// Whether the inode may have set-ID bits that a write must clear. Asks the inode only after such a bit was set
+    /// somewhere.
+    ///
+    /// # Errors
+    /// Those of [`Inode::stat`](super::Inode::stat).
+    #[inline]
+    pub fn may_have_setid(&self) -> Result<bool> {
+        let now = SETID_CHANGES.load(Relaxed);
+        if self.setid_seen.load(Relaxed) == now || self.kind != FileType::Regular {
+            return Ok(false);
+        }
+        if self.inode.stat()?.mode & 0o6000 != 0 {
+            return Ok(true);
+        }
+        self.setid_seen.store(now, Relaxed);
+        Ok(false)
+    }
+
     /// Whether `O_NONBLOCK` is set.
     #[inline]
     pub fn nonblock(&self) -> bool {
         self.flags().contains(OpenFlags::NONBLOCK)
     }
 
+    /// A descriptor for it was closed (`filp_close`). `owner` is the table's
+    /// [`lock_owner`](super::FdTable::lock_owner): closing any descriptor of a file gives up all POSIX locks that the
+    /// process has on it (fcntl(2)).
+    pub fn closed_in(&self, owner: usize) {
+        if self.flags().contains(OpenFlags::PATH) {
+            return;
+        }
+        self.ops.flush();
+        super::locks::release_posix(&self.inode, owner);
+    }
+
     /// The operations as a concrete type.
     pub fn ops_as<T: FileOps>(&self) -> Option<&T> {
         let any: &dyn Any = &*self.ops;
         any.downcast_ref()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if *self.has_locks.get_mut() {
+            super::locks::release_file(self);
+        }
     }
 }
 

@@ -14,13 +14,16 @@ mod dentry;
 mod fd_table;
 mod file;
 mod inode;
+pub mod locks;
 pub mod namei;
 mod poll;
 mod stat;
 
-pub use dentry::Dentry;
-pub use fd_table::{Fd, FdTable};
-pub use file::{File, FileOps, MmapSource, OpenFlags, ReaddirSink, WriteAt};
+pub use dentry::{Dentry, Entries};
+pub use fd_table::{Fd, FdTable, NR_OPEN};
+pub use file::{
+    File, FileOps, MmapSource, OpenFlags, Owner, OwnerKind, ReaddirSink, WriteAt, note_setid_change,
+};
 pub use inode::{
     CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, XattrFlags, downcast_inode,
 };

@@ -46,11 +46,42 @@ pub enum Found {
     Inode(super::InodeRef),
 }
 
+/// A path component, kept without the heap.
+#[derive(Clone)]
+pub struct Name {
+    len: u8,
+    bytes: [u8; NAME_MAX],
+}
+
+impl Name {
+    /// `name` must be at most `NAME_MAX` long, as the walk has checked; what is beyond is cut off.
+    fn new(name: &[u8]) -> Name {
+        let len = name.len().min(NAME_MAX);
+        let mut bytes = [0; NAME_MAX];
+        bytes[..len].copy_from_slice(&name[..len]);
+        Name { len: len as u8, bytes }
+    }
+}
+
+impl core::ops::Deref for Name {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl core::fmt::Debug for Name {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:?}", alloc::string::String::from_utf8_lossy(self))
+    }
+}
+
 /// The last component of a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "lives on the stack for one call")]
 pub enum Last {
     /// An ordinary name.
-    Normal(Vec<u8>),
+    Normal(Name),
     /// `.`, `..` or `/`: the directory itself was resolved.
     Special(&'static [u8]),
 }
@@ -64,6 +95,27 @@ pub struct Parent {
     pub last: Last,
     /// Whether the path ended with `/`: the name must be a directory.
     pub trailing_slash: bool,
+}
+
+/// What `open(O_CREAT)` finds.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "lives on the stack for one call")]
+pub enum ForCreate {
+    /// It exists.
+    Found(Found),
+    /// It does not, or the path ends with `.`, `..` or `/`.
+    Parent(Parent),
+}
+
+/// How far a resolution goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Want {
+    /// To the end.
+    Target,
+    /// Up to the last component.
+    Parent,
+    /// To the end, or up to the last component when that does not exist.
+    Create,
 }
 
 /// The state of one resolution.
@@ -93,26 +145,36 @@ impl<'a> Walk<'a> {
     /// As [`lookup`](Self::lookup).
     pub fn find(&self, path: &[u8], follow_last: bool) -> Result<Found> {
         let mut state = self.start(path)?;
-        state.run(path, follow_last, false).map(|end| match end {
+        state.run(path, follow_last, Want::Target).map(|end| match end {
             End::Found(found) => found,
             End::Parent(parent) => Found::Dentry(parent.dir),
         })
     }
 
-    /// Resolves all but the last component. With `follow_last`, a symbolic link there is followed as long as
-    /// there is one (`open(O_CREAT)`).
+    /// Resolves all but the last component; a symbolic link there is not followed.
     ///
     /// # Errors
     /// As [`lookup`](Self::lookup).
-    pub fn parent(&self, path: &[u8], follow_last: bool) -> Result<Parent> {
+    pub fn parent(&self, path: &[u8]) -> Result<Parent> {
         let mut state = self.start(path)?;
-        match state.run(path, follow_last, true)? {
+        match state.run(path, false, Want::Parent)? {
             End::Parent(parent) => Ok(parent),
-            End::Found(Found::Dentry(dir)) => {
-                Ok(Parent { dir, last: Last::Special(b"."), trailing_slash: false })
-            }
-            End::Found(Found::Inode(_)) => Err(Errno::EXIST),
+            // Not reached: the walk stops before it could find anything.
+            End::Found(_) => Err(Errno::NOENT),
         }
+    }
+
+    /// Resolves `path`, or all but its last component when that does not exist (`open(O_CREAT)`). A path that ends
+    /// with `/` is answered as a [`Parent`] with `trailing_slash`, whether its last component exists or not.
+    ///
+    /// # Errors
+    /// As [`lookup`](Self::lookup).
+    pub fn for_create(&self, path: &[u8], follow_last: bool) -> Result<ForCreate> {
+        let mut state = self.start(path)?;
+        state.run(path, follow_last, Want::Create).map(|end| match end {
+            End::Found(found) => ForCreate::Found(found),
+            End::Parent(parent) => ForCreate::Parent(parent),
+        })
     }
 
     fn start(&self, path: &[u8]) -> Result<State<'a>> {
@@ -124,15 +186,11 @@ impl<'a> Walk<'a> {
         }
         let scoped = self.resolve.intersects(Resolve::BENEATH | Resolve::IN_ROOT);
         let root = if scoped { self.base } else { self.root };
-        let here = if path[0] == b'/' {
-            if self.resolve.contains(Resolve::BENEATH) {
-                return Err(Errno::XDEV);
-            }
-            root.clone()
-        } else {
-            self.base.clone()
-        };
-        Ok(State { walk: *self, root, here, links_followed: 0 })
+        let mut state = State { walk: *self, root, here: self.base.clone(), links_followed: 0 };
+        if path[0] == b'/' {
+            state.to_root()?;
+        }
+        Ok(state)
     }
 }
 
@@ -142,8 +200,8 @@ enum End {
 }
 
 impl State<'_> {
-    /// Walks along `path`. With `want_parent`, stops before the last component.
-    fn run(&mut self, path: &[u8], follow_last: bool, want_parent: bool) -> Result<End> {
+    /// Walks along `path`.
+    fn run(&mut self, path: &[u8], follow_last: bool, want: Want) -> Result<End> {
         // The rest of the path; replaced by "target/rest" when a link is followed.
         let mut owned: Vec<u8>;
         let mut rest = path;
@@ -152,106 +210,121 @@ impl State<'_> {
                 rest = tail;
             }
             let Some((name, tail, slash)) = split(rest) else {
-                let dir = self.here.clone();
-                return Ok(if want_parent {
-                    End::Parent(Parent { dir, last: Last::Special(b"/"), trailing_slash: false })
-                } else {
-                    End::Found(Found::Dentry(dir))
-                });
+                return Ok(self.end_at_directory(b"/", false, want));
             };
             let is_last = tail.is_empty();
             if self.here.kind() != FileType::Directory {
                 return Err(Errno::NOTDIR);
             }
             self.may_search()?;
-            match name {
-                b"." | b".." => {
-                    if name == b".." {
-                        self.up()?;
-                    }
-                    if is_last {
-                        let dir = self.here.clone();
-                        let special: &'static [u8] = if name == b"." { b"." } else { b".." };
-                        return Ok(if want_parent {
-                            End::Parent(Parent { dir, last: Last::Special(special), trailing_slash: slash })
-                        } else {
-                            End::Found(Found::Dentry(dir))
-                        });
-                    }
+            rest = tail;
+            if let b"." | b".." = name {
+                if name == b".." {
+                    self.up()?;
                 }
-                _ => {
-                    if name.len() > NAME_MAX {
+                if is_last {
+                    let special: &'static [u8] = if name == b"." { b"." } else { b".." };
+                    return Ok(self.end_at_directory(special, slash, want));
+                }
+                continue;
+            }
+            if name.len() > NAME_MAX {
+                return Err(Errno::NAMETOOLONG);
+            }
+            if is_last && (want == Want::Parent || want == Want::Create && slash) {
+                return Ok(self.stop_before(name, slash));
+            }
+            let child = match self.lookup(name) {
+                Err(Errno::NOENT) if is_last && want == Want::Create => {
+                    return Ok(self.stop_before(name, slash));
+                }
+                other => other?,
+            };
+            if child.kind() != FileType::Symlink || is_last && !follow_last && !slash {
+                if is_last {
+                    if slash && child.kind() != FileType::Directory {
+                        return Err(Errno::NOTDIR);
+                    }
+                    return Ok(End::Found(Found::Dentry(child)));
+                }
+                self.here = child;
+                continue;
+            }
+            match self.follow(&child)? {
+                Step::Text(mut target) => {
+                    if target.first() == Some(&b'/') {
+                        self.to_root()?;
+                    }
+                    if target.len() + tail.len() + 1 >= 2 * PATH_MAX {
                         return Err(Errno::NAMETOOLONG);
                     }
-                    let follow = !is_last || follow_last || slash;
-                    if is_last && want_parent && !follow_last {
-                        return Ok(self.stop_before(name, slash));
+                    if !is_last || slash {
+                        target.push(b'/');
                     }
-                    let child = match self.here.lookup(name) {
-                        Err(Errno::NOENT) if is_last && want_parent => {
-                            return Ok(self.stop_before(name, slash));
-                        }
-                        other => other?,
-                    };
-                    if self.walk.resolve.contains(Resolve::NO_XDEV) && child.covered().is_some() {
-                        return Err(Errno::XDEV);
+                    target.extend_from_slice(tail);
+                    owned = target;
+                    rest = &owned;
+                }
+                Step::Jump(Found::Dentry(dentry)) if is_last => {
+                    if slash && dentry.kind() != FileType::Directory {
+                        return Err(Errno::NOTDIR);
                     }
-                    if child.kind() == FileType::Symlink && follow {
-                        match self.follow(&child)? {
-                            Step::Text(target) => {
-                                if target.first() == Some(&b'/') {
-                                    if self.walk.resolve.contains(Resolve::BENEATH) {
-                                        return Err(Errno::XDEV);
-                                    }
-                                    self.here = self.root.clone();
-                                }
-                                let mut next = target;
-                                if next.len() + tail.len() + 1 >= 2 * PATH_MAX {
-                                    return Err(Errno::NAMETOOLONG);
-                                }
-                                if !is_last || slash {
-                                    next.push(b'/');
-                                }
-                                next.extend_from_slice(tail);
-                                owned = next;
-                                rest = &owned;
-                                continue;
-                            }
-                            Step::Jump(Found::Dentry(dentry)) => self.here = dentry,
-                            Step::Jump(Found::Inode(inode)) => {
-                                if !is_last || slash {
-                                    return Err(Errno::NOTDIR);
-                                }
-                                return Ok(End::Found(Found::Inode(inode)));
-                            }
-                        }
-                        if is_last {
-                            return Ok(End::Found(Found::Dentry(self.here.clone())));
-                        }
-                    } else {
-                        if is_last && want_parent {
-                            return Ok(self.stop_before(name, slash));
-                        }
-                        self.here = child;
-                        if is_last {
-                            if slash && self.here.kind() != FileType::Directory {
-                                return Err(Errno::NOTDIR);
-                            }
-                            return Ok(End::Found(Found::Dentry(self.here.clone())));
-                        }
+                    return Ok(End::Found(Found::Dentry(dentry)));
+                }
+                Step::Jump(Found::Dentry(dentry)) => self.here = dentry,
+                Step::Jump(Found::Inode(inode)) => {
+                    if !is_last || slash {
+                        return Err(Errno::NOTDIR);
                     }
+                    return Ok(End::Found(Found::Inode(inode)));
                 }
             }
-            rest = tail;
         }
+    }
+
+    fn end_at_directory(&self, special: &'static [u8], slash: bool, want: Want) -> End {
+        let dir = self.here.clone();
+        if want == Want::Target {
+            return End::Found(Found::Dentry(dir));
+        }
+        End::Parent(Parent { dir, last: Last::Special(special), trailing_slash: slash })
     }
 
     fn stop_before(&self, name: &[u8], slash: bool) -> End {
         End::Parent(Parent {
             dir: self.here.clone(),
-            last: Last::Normal(name.to_vec()),
+            last: Last::Normal(Name::new(name)),
             trailing_slash: slash,
         })
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Dentry>> {
+        if self.walk.resolve.is_empty() {
+            return self.here.lookup(name);
+        }
+        let child = if self.walk.resolve.contains(Resolve::CACHED) {
+            self.here.lookup_cached(name).ok_or(Errno::AGAIN)?
+        } else {
+            self.here.lookup(name)?
+        };
+        if self.walk.resolve.contains(Resolve::NO_XDEV) && child.covered().is_some() {
+            return Err(Errno::XDEV);
+        }
+        Ok(child)
+    }
+
+    /// Goes to `/` (`nd_jump_root`).
+    fn to_root(&mut self) -> Result<()> {
+        if self.walk.resolve.contains(Resolve::BENEATH) {
+            return Err(Errno::XDEV);
+        }
+        if self.walk.resolve.contains(Resolve::NO_XDEV)
+            && !Arc::ptr_eq(&self.here.mount_root(), &self.root.mount_root())
+        {
+            return Err(Errno::XDEV);
+        }
+        self.here = self.root.clone();
+        Ok(())
     }
 
     fn may_search(&self) -> Result<()> {
