@@ -18,6 +18,8 @@ pub mod stats;
 pub mod sync;
 pub mod syscall;
 pub mod task;
+#[cfg(test)]
+pub mod testing;
 pub mod time;
 pub mod uaccess;
 pub mod vfs;

@@ -131,11 +131,7 @@ pub fn get_iovec(addr: usize, count: usize) -> Result<Vec<Segment>> {
 /// # Errors
 /// As [`get_iovec`]; what `then` answers.
 #[inline]
-pub fn with_iovec<T>(
-    addr: usize,
-    count: usize,
-    then: impl FnOnce(&mut [Segment]) -> Result<T>,
-) -> Result<T> {
+pub fn with_iovec<T>(addr: usize, count: usize, then: impl FnOnce(&mut [Segment]) -> Result<T>) -> Result<T> {
     let mut few = [Segment::default(); 8];
     match few.get_mut(..count) {
         Some(segments) => {

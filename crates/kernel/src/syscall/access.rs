@@ -46,10 +46,7 @@ fn access(cur: &Current<'_>, dirfd: Fd, path: usize, mode: u32, flags: u32) -> R
         match inode.permission(cred, mode) {
             // Devices, pipes and sockets can be written where nothing else can.
             Err(Errno::ROFS)
-                if !matches!(
-                    inode.kind(),
-                    FileType::Regular | FileType::Directory | FileType::Symlink
-                ) =>
+                if !matches!(inode.kind(), FileType::Regular | FileType::Directory | FileType::Symlink) =>
             {
                 Ok(0)
             }

@@ -33,9 +33,10 @@ pub fn sys_close_range(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
 }
 
 /// A table of the process's own in place of one that it may share with other processes.
-fn unshare(cur: &Current<'_>) -> Arc<FdTable> {
+fn unshare(cur: &mut Current<'_>) -> Arc<FdTable> {
     let own = cur.files.duplicate();
     let old = core::mem::replace(&mut *cur.process().files.lock(), own.clone());
     drop(old);
+    cur.reload = true;
     own
 }

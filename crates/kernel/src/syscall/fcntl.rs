@@ -37,9 +37,7 @@ pub fn sys_fcntl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         g::F_SETFL => set_flags(cur, &file, OpenFlags::from_bits_truncate(arg as u32)),
         g::F_GETLK => fcntl_lock::get_lock(cur, &file, arg, false),
         g::F_OFD_GETLK => fcntl_lock::get_lock(cur, &file, arg, true),
-        g::F_SETLK | g::F_SETLKW => {
-            fcntl_lock::set_lock(cur, fd, &file, arg, false, command == g::F_SETLKW)
-        }
+        g::F_SETLK | g::F_SETLKW => fcntl_lock::set_lock(cur, fd, &file, arg, false, command == g::F_SETLKW),
         g::F_OFD_SETLK | g::F_OFD_SETLKW => {
             fcntl_lock::set_lock(cur, fd, &file, arg, true, command == g::F_OFD_SETLKW)
         }

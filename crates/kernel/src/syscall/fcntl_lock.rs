@@ -51,7 +51,11 @@ pub(super) fn get_lock(cur: &Current<'_>, file: &Arc<File>, arg: usize, ofd: boo
         return Err(Errno::INVAL);
     }
     // Asked with F_UNLCK (for descriptions only): is there any lock of this description.
-    let held = if unlock { locks::own_record(&file.inode, &wanted) } else { locks::get_record(&file.inode, &wanted) };
+    let held = if unlock {
+        locks::own_record(&file.inode, &wanted)
+    } else {
+        locks::get_record(&file.inode, &wanted)
+    };
     match held {
         Some(held) => {
             lock.l_type = if held.exclusive { F_WRLCK } else { F_RDLCK } as i16;

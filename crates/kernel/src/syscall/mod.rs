@@ -7,11 +7,14 @@ mod at;
 mod brk;
 mod capget;
 mod chdir;
+mod chmod;
+mod chown;
 mod chroot;
 mod clock_gettime;
 mod close;
 mod close_range;
 mod dup;
+mod entry;
 mod execve;
 mod exit;
 mod fcntl;
@@ -27,8 +30,11 @@ mod getrusage;
 mod getuid;
 mod ioctl;
 mod kill;
+mod link;
 pub mod list;
 mod lseek;
+mod mkdir;
+mod mknod;
 mod mmap;
 mod mprotect;
 mod munmap;
@@ -41,6 +47,7 @@ mod pread;
 mod read;
 mod readlink;
 mod readv;
+mod rename;
 mod rw;
 mod sched;
 mod select;
@@ -57,12 +64,17 @@ mod sigsuspend;
 mod sigtimedwait;
 mod stat;
 mod statx;
+mod symlink;
+pub mod table;
 mod truncate;
 mod umask;
-mod write;
 pub mod table;
 mod timer_create;
+mod write;
 mod uname;
+mod unlink;
+mod utimensat;
+mod write;
 
 use crate::task::Current;
 use crate::uaccess::Args;
@@ -88,3 +100,6 @@ fn missing(number: usize, entry: Option<&table::Entry>) -> Result<usize> {
     }
     Err(Errno::NOSYS)
 }
+
+#[cfg(test)]
+mod file_tests;

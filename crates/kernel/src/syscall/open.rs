@@ -1,14 +1,15 @@
 //! open(2): open, openat, creat; what openat2(2) shares with them.
 
 use super::at::CWD;
+use super::entry::{may_create, new_node};
 use crate::task::{Cred, Current};
 use crate::uaccess::{Args, PathBuf};
-use crate::vfs::namei::{Found, ForCreate, Last, Parent, Resolve, Walk};
-use crate::vfs::{Dentry, Fd, File, FileType, Inode, InodeRef, NewNode, OpenFlags, note_setid_change};
+use crate::vfs::namei::{ForCreate, Found, Last, Parent, Resolve, Walk};
+use crate::vfs::{Dentry, Fd, File, FileType, Inode, InodeRef, OpenFlags};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
-use linux_raw_sys::general::{CAP_FOWNER, CAP_FSETID};
+use linux_raw_sys::general::CAP_FOWNER;
 
 /// What `O_PATH` leaves of the other flags.
 const PATH_FLAGS: OpenFlags =
@@ -73,9 +74,7 @@ impl How {
         if flags.contains(OpenFlags::DIRECTORY | OpenFlags::CREAT) {
             return Err(Errno::INVAL);
         }
-        if flags.bits() & TMPFILE_BIT != 0
-            && (!flags.contains(OpenFlags::TMPFILE) || flags.bits() & 3 == 0)
-        {
+        if flags.bits() & TMPFILE_BIT != 0 && (!flags.contains(OpenFlags::TMPFILE) || flags.bits() & 3 == 0) {
             return Err(Errno::INVAL);
         }
         if flags.contains(OpenFlags::PATH) {
@@ -153,9 +152,7 @@ pub fn open_path(cur: &Current<'_>, dirfd: Fd, path: &[u8], how: &How) -> Result
         match walk.for_create(path, follow && !how.has(OpenFlags::EXCL))? {
             ForCreate::Found(_) if how.has(OpenFlags::EXCL) => Err(Errno::EXIST),
             ForCreate::Found(Found::Dentry(dentry)) => open_dentry(walk.cred, dentry, how),
-            ForCreate::Found(Found::Inode(inode)) => {
-                open_inode(walk.cred, inode, None, how, how.access())
-            }
+            ForCreate::Found(Found::Inode(inode)) => open_inode(walk.cred, inode, None, how, how.access()),
             ForCreate::Parent(parent) => create_and_open(cur, walk.cred, &parent, how),
         }
     })
@@ -236,40 +233,6 @@ fn create_and_open(cur: &Current<'_>, cred: &Cred, parent: &Parent, how: &How) -
     drop(entries);
     let inode = dentry.inode().clone();
     open_inode(cred, inode, Some(dentry), how, 0)
-}
-
-/// Whether `cred` may add entries to `dir` (`may_create`).
-///
-/// # Errors
-/// `EACCES`, `EROFS`; `ENOENT` for a removed directory.
-pub(super) fn may_create(cred: &Cred, dir: &Arc<Dentry>) -> Result<()> {
-    if dir.is_unlinked() {
-        return Err(Errno::NOENT);
-    }
-    dir.inode().permission(cred, 3)
-}
-
-/// Describes a new entry of `dir` that belongs to `cred`.
-pub(super) fn new_node<'a>(
-    cred: &Cred,
-    dir: &Arc<Dentry>,
-    kind: FileType,
-    mut mode: u32,
-    target: &'a [u8],
-    rdev: u64,
-) -> Result<NewNode<'a>> {
-    // In a set-group-ID directory the file gets the directory's group; only who belongs to that may make a
-    // set-group-ID program there (`mode_strip_sgid`).
-    if mode & 0o2010 == 0o2010 && kind != FileType::Directory && !cred.capable(CAP_FSETID) {
-        let dir = dir.inode().stat()?;
-        if dir.mode & 0o2000 != 0 && !cred.in_group(dir.gid) {
-            mode &= !0o2000;
-        }
-    }
-    if mode & 0o6000 != 0 {
-        note_setid_change();
-    }
-    Ok(NewNode { kind, mode, uid: cred.fsuid, gid: cred.fsgid, target, rdev })
 }
 
 /// `O_TMPFILE`: a file without a name in the directory `path` (`do_tmpfile`).

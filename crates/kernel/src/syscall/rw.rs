@@ -5,7 +5,9 @@ use crate::task::{Cred, Current, Resource};
 use crate::vfs::{File, FileType, MAX_RW_COUNT, OpenFlags, SetAttr, Stat, WriteAt};
 use crate::{Errno, Result};
 use host::io::{IoDst, IoSrc, Segment};
-use linux_raw_sys::general::{CAP_FSETID, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SIGPIPE, SIGXFSZ};
+use linux_raw_sys::general::{
+    CAP_FSETID, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SIGPIPE, SIGXFSZ,
+};
 
 /// `RWF_NOAPPEND` of `linux/fs.h`.
 const RWF_NOAPPEND: u32 = 0x20;

@@ -5,7 +5,9 @@ use crate::Result;
 use crate::task::Current;
 use crate::uaccess::{Args, put};
 use crate::vfs::{InodeRef, Stat};
-use linux_raw_sys::general::{self as g, AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW};
+use linux_raw_sys::general::{
+    self as g, AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW,
+};
 
 /// `stat(path, statbuf)`
 pub fn sys_stat(cur: &mut Current<'_>, args: &Args) -> Result<usize> {

@@ -329,13 +329,8 @@ pub fn release_posix(inode: &InodeRef, owner: usize) {
     if PROCESS_RECORDS.load(Relaxed) == 0 {
         return;
     }
-    let everything = Record {
-        owner: LockOwner::Process(owner),
-        pid: 0,
-        exclusive: false,
-        start: 0,
-        end: i64::MAX as u64,
-    };
+    let everything =
+        Record { owner: LockOwner::Process(owner), pid: 0, exclusive: false, start: 0, end: i64::MAX as u64 };
     try_record(inode, everything, true);
 }
 
@@ -364,8 +359,7 @@ pub fn for_each(mut tell: impl FnMut(&dyn Inode, bool, &Record)) {
         }
         for (id, exclusive) in flocks {
             let owner = LockOwner::File(*id);
-            let whole =
-                Record { owner, pid: -1, exclusive: *exclusive, start: 0, end: i64::MAX as u64 };
+            let whole = Record { owner, pid: -1, exclusive: *exclusive, start: 0, end: i64::MAX as u64 };
             tell(&**inode, true, &whole);
         }
     }

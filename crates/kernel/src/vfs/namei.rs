@@ -188,12 +188,13 @@ impl<'a> Walk<'a> {
         let root = if scoped { self.base } else { self.root };
         let mut state = State { walk: *self, root, here: self.base.clone(), links_followed: 0 };
         if path[0] == b'/' {
-            state.to_root()?;
+            state.jump_to_root()?;
         }
         Ok(state)
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "lives on the stack for one call")]
 enum End {
     Found(Found),
     Parent(Parent),
@@ -253,7 +254,7 @@ impl State<'_> {
             match self.follow(&child)? {
                 Step::Text(mut target) => {
                     if target.first() == Some(&b'/') {
-                        self.to_root()?;
+                        self.jump_to_root()?;
                     }
                     if target.len() + tail.len() + 1 >= 2 * PATH_MAX {
                         return Err(Errno::NAMETOOLONG);
@@ -314,7 +315,7 @@ impl State<'_> {
     }
 
     /// Goes to `/` (`nd_jump_root`).
-    fn to_root(&mut self) -> Result<()> {
+    fn jump_to_root(&mut self) -> Result<()> {
         if self.walk.resolve.contains(Resolve::BENEATH) {
             return Err(Errno::XDEV);
         }

@@ -1,0 +1,54 @@
+//! link(2): link, linkat.
+
+use super::at::{self, CWD, check_flags};
+use super::entry;
+use crate::task::Current;
+use crate::uaccess::{Args, PathBuf};
+use crate::vfs::{Fd, FileType};
+use crate::{Errno, Result};
+use alloc::sync::Arc;
+use linux_raw_sys::general::{AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, CAP_DAC_READ_SEARCH};
+
+/// `link(oldpath, newpath)`
+pub fn sys_link(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
+    link(cur, CWD, args.usize(0), CWD, args.usize(1), 0)
+}
+
+/// `linkat(olddirfd, oldpath, newdirfd, newpath, flags)`
+pub fn sys_linkat(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
+    link(cur, args.i32(0), args.usize(1), args.i32(2), args.usize(3), args.u32(4))
+}
+
+fn link(
+    cur: &Current<'_>,
+    old_dirfd: Fd,
+    old_path: usize,
+    new_dirfd: Fd,
+    new_path: usize,
+    flags: u32,
+) -> Result<usize> {
+    check_flags(flags, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)?;
+    let follow = if flags & AT_SYMLINK_FOLLOW != 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
+    let old = PathBuf::with(old_path, |path| {
+        // A descriptor may have come from somebody who could reach the file where we cannot; Linux demands a
+        // capability, or the credentials the file was opened with, which here are always those of the instance.
+        if path.is_empty() && flags & AT_EMPTY_PATH != 0 && !cur.cred().capable(CAP_DAC_READ_SEARCH) {
+            return Err(Errno::NOENT);
+        }
+        at::lookup(cur, old_dirfd, path, follow | flags & AT_EMPTY_PATH)
+    })?;
+    let target = old.inode();
+    entry::with_parent(cur, new_dirfd, new_path, |cred, parent| {
+        entry::create(cred, parent, false, |entries, name| {
+            let same = Arc::ptr_eq(&target.file_system(), &parent.dir.inode().file_system());
+            if !same {
+                return Err(Errno::XDEV);
+            }
+            if target.kind() == FileType::Directory {
+                return Err(Errno::PERM);
+            }
+            entries.link(name, target)
+        })
+    })?;
+    Ok(0)
+}
