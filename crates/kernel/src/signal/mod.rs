@@ -80,5 +80,3 @@ pub fn reset_on_exec(task: &crate::task::Task) {
     task.signals.reset_for_exec();
     task.process.signals.reset_for_exec();
 }
-/// Sends `signo` to the calling thread, as the kernel itself does (SIGPIPE, SIGXFSZ).
-pub fn post_to_current(_task: &crate::task::Task, _signo: i32) {}
