@@ -158,7 +158,7 @@ impl Thread {
             process: process.clone(),
             name: Mutex::new([0; 16]),
             signals: TaskSignals::default(),
-            parker: host::park::Parker::new(),
+            parker: host::park::current(),
             clear_child_tid: AtomicUsize::new(0),
             robust_list: Mutex::new((0, 0)),
         });
