@@ -110,6 +110,25 @@ impl Patch {
         self.writes.iter().rev().map(back).collect()
     }
 
+    /// The same patch for code that lies `delta` bytes further up (wrapping), with the trampoline and all that the
+    /// code refers to moved alike: another process's mapping of the same file. The entry stays where it is. Whether
+    /// the bytes there are the same, [`state`](Self::state) says.
+    pub fn moved_by(&self, delta: u64) -> Patch {
+        let add = |addr: u64| addr.wrapping_add(delta);
+        let pair = |&(a, b): &(u64, u64)| (add(a), add(b));
+        Patch {
+            site: add(self.site),
+            trampoline_at: add(self.trampoline_at),
+            trampoline: self.trampoline.clone(),
+            writes: self.writes.iter().map(|w| Write { addr: add(w.addr), ..w.clone() }).collect(),
+            moved: self.moved.iter().map(pair).collect(),
+            resume: add(self.resume),
+            fixed: self.fixed.iter().map(pair).collect(),
+            back: self.back.as_ref().map(pair),
+            ..*self
+        }
+    }
+
     /// Where in the trampoline a context goes on that was to be resumed at `rip`.
     pub fn moved_to(&self, rip: u64) -> Option<u64> {
         self.moved.iter().find(|&&(old, _)| old == rip).map(|&(_, new)| new)

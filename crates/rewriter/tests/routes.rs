@@ -332,3 +332,22 @@ fn a_patched_site_is_recognised() {
     assert_eq!(rewriter::jump_target(&memory.code(), patch.fixed[0].0), Some(patch.trampoline_at));
     assert_eq!(rewriter::jump_target(&memory.code(), site), None);
 }
+
+#[test]
+fn moved_patch_is_what_would_be_planned_there() {
+    let filler = |a: &mut CodeAssembler| {
+        filler(a);
+        a.mov(eax, 39).unwrap();
+        a.syscall().unwrap();
+        a.ret().unwrap();
+    };
+    let here = Memory::assemble(filler);
+    let site = here.sites()[0];
+    let patch = here.plan(site, here.function(), 39).unwrap();
+    let delta = 0x7000_0000_0000;
+    let code = rewriter::Code { base: here.base + delta, bytes: &here.bytes };
+    let function = here.function().map(|(start, end)| (start + delta, end + delta));
+    let hints = Hints { function, rax: 39, fixed: &[] };
+    let there = plan(&code, site + delta, &hints, here.next_trampoline() + delta, common::ENTRY).unwrap();
+    assert_eq!(patch.moved_by(delta), there);
+}

@@ -41,6 +41,9 @@ impl Inner {
             return Some(());
         }
         self.sync_growth(old, new + PAGE_SIZE);
+        if self.tree.find_next(old).is_some_and(|next| next.flags.contains(VmFlags::KERNEL)) {
+            self.evict_code(old, new + PAGE_SIZE);
+        }
         if let Some(next) = self.tree.find_next(old)
             && (new + PAGE_SIZE > next.start || in_guard_gap(next, new + PAGE_SIZE))
         {

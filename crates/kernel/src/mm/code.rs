@@ -1,23 +1,308 @@
-//! Patched system-call sites.
+//! Patched system-call sites: a `syscall` that trapped becomes a jump into the kernel.
+//!
+//! What to write is the `rewriter`'s decision; the memory for trampolines, the protection of pages, the other
+//! threads and the books are kept here.
+//!
+//! ```text
+//! code        what happens on a trap; where an instruction pointer really is
+//! code/table  the patches of one address space
+//! code/area   memory for trampolines
+//! code/image  plans that other mappings of the same file can use; bounds of functions
+//! code/stats  what --stats tells
+//! ```
+//!
+//! Only private, executable mappings that the program may not write at the moment are patched. Programs that read
+//! their own code find the jumps; programs that make it writable find the original bytes again.
 
-use super::space::Inner;
+mod area;
+mod image;
+mod stats;
+mod table;
+
+pub use stats::write_stats;
+pub(super) use table::Patches;
+
+use super::space::{AddressSpace, Inner};
+use super::vma::VmFlags;
 use crate::task::Current;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use host::code::CodeWrite;
+use linux_raw_sys::general as g;
+use rewriter::{Code, Hints, Patch, Refusal, State, Store, Write};
+use stats::Left;
+use table::Known;
 
-/// The patches of one address space.
-#[derive(Clone, Debug, Default)]
-pub struct Patches {}
-
-impl Inner {
-    /// `start..end` is about to be unmapped: patches in it are gone.
-    pub(super) fn forget_code(&mut self, _start: usize, _end: usize) {}
-    /// `start..end` is about to be replaced: patches in it are gone, and those whose trampolines lie there are undone.
-    pub(super) fn evict_code(&mut self, _start: usize, _end: usize) {}
-    /// `start..end` is about to be written by the program: its bytes become the original ones.
-    pub(super) fn restore_code(&mut self, _start: usize, _end: usize) {}
-}
+/// Bytes on each side of a site that the rewriter sees.
+const VIEW: usize = 4096;
+/// How much of a function it sees at most when that was not enough.
+const WIDE_VIEW: usize = 64 << 10;
+/// So many traps of a site before it is worth planning a patch; a plan costs as much as some tens of traps.
+const TRAPS_BEFORE_PLAN: u32 = 4;
+/// Patches other than the one at hand must lie so near to compete for the same bytes.
+const NEIGHBOURHOOD: u64 = 1024;
 
 /// A system call came by SIGSYS: patch the site (`rip - 2`) if that can be done, and set `rip` to where the
 /// program goes on.
-pub fn on_trap(_cur: &mut Current<'_>) {}
-/// Sites patched by route and sites left as traps, for `--stats`.
-pub fn write_stats(_out: &mut alloc::string::String) {}
+#[cold]
+pub fn on_trap(cur: &mut Current<'_>) {
+    let regs = cur.user.regs();
+    let (rip, rax) = (regs.rip, regs.rax);
+    let threads = cur.process().tasks.lock().len();
+    let mut inner = cur.mm.inner.lock();
+    // A child of vfork(2) shares the address space; then somebody else is in the middle of this code too.
+    let alone = threads == 1 && Arc::strong_count(cur.mm) <= 2;
+    if inner.on_trap(rip.wrapping_sub(2), rax as u64, alone) {
+        let rip = inner.patches.current_ip(rip);
+        drop(inner);
+        cur.user.regs_mut().rip = rip;
+    }
+}
+
+/// A breakpoint trap: when it is a guard of a patch that was being made, the thread goes on where the bytes have gone,
+/// and the answer is `true`.
+pub(super) fn on_breakpoint(cur: &mut Current<'_>) -> bool {
+    let at = cur.user.regs().rip.wrapping_sub(1);
+    // Whoever was making the patch holds the lock until it is whole.
+    let moved = cur.mm.inner.lock().patches.moved_to(at);
+    if let Some(to) = moved {
+        cur.user.regs_mut().rip = to;
+    }
+    moved.is_some()
+}
+
+impl AddressSpace {
+    /// The address in the program's own code that `rip` stands for: what signal frames and reports show.
+    pub fn original_ip(&self, rip: usize) -> usize {
+        self.inner.lock().patches.original_ip(rip)
+    }
+
+    /// Where a thread that was stopped at `rip` goes on: somewhere else, when the code there has moved since.
+    pub fn current_ip(&self, rip: usize) -> usize {
+        self.inner.lock().patches.current_ip(rip)
+    }
+
+    /// Where to resume so that the system call that answers to `rip` (behind it) is made again.
+    pub fn restart_ip(&self, rip: usize) -> usize {
+        // The two bytes before it make the call again in every route, as on Linux.
+        rip.wrapping_sub(2)
+    }
+}
+
+impl Inner {
+    /// Handles a trap at `site`; whether anything was patched.
+    fn on_trap(&mut self, site: usize, rax: u64, alone: bool) -> bool {
+        if let Some(patch) = self.patches.at_site(site) {
+            if read_around(&patch).is_some_and(|view| patch.state(&view.code()) == State::Patched) {
+                // The program has jumped to the `syscall` itself, around the jump.
+                stats::left(self, site, Left::Bypassed);
+                return false;
+            }
+            // Somebody has written there: it is other code now.
+            self.patches.forget_site(site);
+        }
+        let known = self.patches.count_trap(site);
+        let verdict = match known {
+            Known::Refused(why) => Err(why),
+            Known::Traps(_) if self.patchable(site).is_none() => Err(Left::Mapping),
+            Known::Traps(traps) => self.patch(site, rax, alone, traps),
+        };
+        match verdict {
+            Ok(patched) => patched,
+            Err(why) => {
+                // What only needs to be alone may go better later.
+                if why != Left::Threads {
+                    self.patches.refuse(site, why);
+                }
+                stats::left(self, site, why);
+                false
+            }
+        }
+    }
+
+    /// Start, end and protection of the mapping around `site`, if code there may be patched.
+    fn patchable(&self, site: usize) -> Option<(usize, usize, u32)> {
+        let vma = self.tree.find(site)?;
+        let never = VmFlags::WRITE | VmFlags::SHARED | VmFlags::MAYSHARE | VmFlags::HOST | VmFlags::KERNEL;
+        let fine = vma.flags.contains(VmFlags::EXEC | VmFlags::MAYWRITE) && !vma.flags.intersects(never);
+        (fine && site + 2 <= vma.end).then(|| (vma.start, vma.end, vma.flags.prot()))
+    }
+
+    /// Patches `site`; `Ok(false)`: not yet.
+    fn patch(&mut self, site: usize, rax: u64, alone: bool, traps: u32) -> Result<bool, Left> {
+        let image = image::of(self, site);
+        if let Some(image) = &image
+            && let Some(patch) = image.planned(site)
+            && (alone || !patch.quiesce)
+            && self.carry_out(patch, alone, Some(image)).is_ok()
+        {
+            return Ok(true);
+        }
+        if traps < TRAPS_BEFORE_PLAN {
+            return Ok(false);
+        }
+        let (at, image) = match image.map(|image| (image.room(self), image)) {
+            Some((Some(at), image)) => (at, Some(image)),
+            _ => (self.room_near(site).ok_or(Left::Refused(Refusal::OutOfReach))?, None),
+        };
+        let made = self.plan(site, rax, at).map_err(Left::Refused).and_then(|patch| {
+            if patch.quiesce && !alone {
+                return Err(Left::Threads);
+            }
+            self.carry_out(patch.clone(), alone, image.as_ref()).map(|()| patch)
+        });
+        match (&image, &made) {
+            (Some(image), Ok(patch)) => image.remember(patch),
+            (Some(image), Err(_)) => image.give_back(at, 0),
+            (None, Ok(patch)) => self.use_room(at, patch.trampoline.len()),
+            (None, Err(_)) => {}
+        }
+        made.map(|_| true)
+    }
+
+    /// Asks the rewriter, with little first, with the whole function when that is not enough.
+    fn plan(&self, site: usize, rax: u64, trampoline_at: usize) -> Result<Patch, Refusal> {
+        let (start, end, _) = self.patchable(site).ok_or(Refusal::NotSyscall)?;
+        let fixed = self.patches.fixed_near(site as u64, NEIGHBOURHOOD);
+        let entry = host::user::jump_entry() as u64;
+        let ask = |low: usize, high: usize, function: Option<(u64, u64)>| {
+            let view = View::read(low.max(start), high.min(end)).ok_or(Refusal::Cut)?;
+            let hints = Hints { function, rax, fixed: &fixed };
+            rewriter::plan(&view.code(), site as u64, &hints, trampoline_at as u64, entry)
+        };
+        let (low, high) = (site.saturating_sub(VIEW), site + VIEW);
+        match ask(low, high, None) {
+            Err(why @ (Refusal::NotSyscall | Refusal::Fixed | Refusal::OutOfReach)) => Err(why),
+            Err(why) => {
+                let Some((from, to)) = image::function_around(self, site) else { return Err(why) };
+                if to - from > WIDE_VIEW as u64 {
+                    return Err(why);
+                }
+                ask(low.min(from as usize), high.max(to as usize), Some((from, to)))
+            }
+            done => done,
+        }
+    }
+
+    /// Places the trampoline and makes the stores.
+    fn carry_out(&mut self, patch: Patch, alone: bool, image: Option<&image::Image>) -> Result<(), Left> {
+        let (start, end, prot) = self.patchable(patch.site as usize).ok_or(Left::Mapping)?;
+        let view = read_around(&patch).ok_or(Left::Mapping)?;
+        let inside = view.base >= start && view.base + view.bytes.len() <= end;
+        if !inside || patch.state(&view.code()) != State::Original {
+            return Err(Left::Mapping);
+        }
+        let taken = self.patches.fixed_near(patch.site, NEIGHBOURHOOD);
+        let meets = |&(from, to): &(u64, u64)| taken.iter().any(|&(a, b)| a < to && from < b);
+        if patch.fixed.iter().any(meets) {
+            return Err(Left::Refused(Refusal::Fixed));
+        }
+        if !alone && patch.writes.len() > 1 && !host::code::can_synchronize() {
+            return Err(Left::Threads);
+        }
+        if let Some(image) = image {
+            image.ensure_area(self).ok_or(Left::Refused(Refusal::OutOfReach))?;
+        }
+        let at = patch.trampoline_at as usize;
+        if self.patches.is_trampoline(at, at + patch.trampoline.len()) {
+            return Err(Left::Refused(Refusal::OutOfReach));
+        }
+        let trampoline =
+            CodeWrite { addr: patch.trampoline_at as usize, bytes: &patch.trampoline, whole_word: false };
+        host::code::write(g::PROT_READ | g::PROT_EXEC, &[trampoline], false).map_err(|_| Left::Host)?;
+        if store(prot, &patch.writes, !alone).is_err() {
+            return Err(Left::Host);
+        }
+        stats::patched(patch.route);
+        self.patches.insert(patch);
+        Ok(())
+    }
+
+    /// `start..end` is about to be unmapped: patches in it are gone, those at its borders are undone.
+    pub(super) fn forget_code(&mut self, start: usize, end: usize) {
+        if self.patches.is_empty() {
+            return;
+        }
+        for patch in self.patches.meeting(start, end) {
+            let inside = |&(from, to): &(u64, u64)| start as u64 <= from && to <= end as u64;
+            if !patch.fixed.iter().all(inside) {
+                self.undo(&patch);
+            }
+            self.patches.forget_site(patch.site as usize);
+        }
+    }
+
+    /// `start..end` is about to be replaced: patches in it are gone, and those whose trampolines lie there are
+    /// undone. A thread that is to go on in such a trampoline is sent back to the original code.
+    pub(super) fn evict_code(&mut self, start: usize, end: usize) {
+        self.forget_code(start, end);
+        for area in self.patches.areas_meeting(start, end) {
+            for patch in self.patches.with_trampoline_in(area, area + area::AREA_LEN) {
+                self.undo(&patch);
+                self.patches.haunt(patch);
+            }
+            self.patches.drop_area(area);
+            // What the newcomer does not cover goes too.
+            if host::memory::unmap(area, area::AREA_LEN).is_ok() {
+                self.tree.remove(area, area + area::AREA_LEN);
+            }
+        }
+    }
+
+    /// `start..end` is about to be written or moved by the program: its bytes become the original ones.
+    pub(super) fn restore_code(&mut self, start: usize, end: usize) {
+        if self.patches.is_empty() {
+            return;
+        }
+        for patch in self.patches.meeting(start, end) {
+            self.undo(&patch);
+            self.patches.forget_site(patch.site as usize);
+        }
+    }
+
+    /// Takes the stores of a patch back, unless the program has overwritten them.
+    fn undo(&self, patch: &Patch) {
+        let Some(view) = read_around(patch) else { return };
+        if patch.state(&view.code()) != State::Patched {
+            return;
+        }
+        let Some(vma) = self.tree.find(patch.site as usize) else { return };
+        if let Err(errno) = store(vma.flags.prot(), &patch.undo(), true) {
+            host::log!(Error, "cannot take the patch at {:#x} back: {errno}", patch.site);
+        }
+    }
+}
+
+/// Makes the stores of a patch, in pages that have the protection `prot`.
+fn store(prot: u32, writes: &[Write], sync: bool) -> crate::Result<()> {
+    let each = |write| {
+        let Write { addr, bytes, store, .. }: &Write = write;
+        CodeWrite { addr: *addr as usize, bytes, whole_word: *store == Store::Word }
+    };
+    let writes: Vec<_> = writes.iter().map(each).collect();
+    host::code::write(prot, &writes, sync)
+}
+
+/// A copy of some code.
+struct View {
+    base: usize,
+    bytes: Vec<u8>,
+}
+
+impl View {
+    fn read(start: usize, end: usize) -> Option<View> {
+        let mut bytes = alloc::vec![0; end.checked_sub(start)?];
+        (usercopy::copy_from_user(&mut bytes, start) == 0).then_some(View { base: start, bytes })
+    }
+
+    fn code(&self) -> Code<'_> {
+        Code { base: self.base as u64, bytes: &self.bytes }
+    }
+}
+
+/// All bytes that a patch writes.
+fn read_around(patch: &Patch) -> Option<View> {
+    let start = patch.writes.iter().map(|write| write.addr).min()?;
+    let end = patch.writes.iter().map(|write| write.addr + write.bytes.len() as u64).max()?;
+    View::read(start as usize, end as usize)
+}

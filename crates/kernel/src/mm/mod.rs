@@ -28,10 +28,11 @@ pub use space::{AddressSpace, Bounds, MAX_MAP_COUNT, Rights};
 pub use tree::{STACK_GUARD_GAP, Sizes, VmaTree};
 pub use vma::{Backing, PAGE_SIZE, VmFlags, Vma, page_down, page_up};
 
-/// A page fault that the kernel itself can mend; `false`: the program gets its signal. Stacks are extended by the
-/// host, so there is none.
-pub fn fault(_cur: &mut crate::task::Current<'_>, _fault: &host::user::Fault) -> bool {
-    false
+/// A fault that the kernel itself can mend; `false`: the program gets its signal. Stacks are extended by the host, so
+/// what there is are breakpoints of the kernel's own making.
+pub fn fault(cur: &mut crate::task::Current<'_>, fault: &host::user::Fault) -> bool {
+    const BREAKPOINT: usize = 3;
+    fault.vector == BREAKPOINT && code::on_breakpoint(cur)
 }
 
 #[cfg(test)]
