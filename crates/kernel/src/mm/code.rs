@@ -81,12 +81,6 @@ impl AddressSpace {
     pub fn current_ip(&self, rip: usize) -> usize {
         self.inner.lock().patches.current_ip(rip)
     }
-
-    /// Where to resume so that the system call that answers to `rip` (behind it) is made again.
-    pub fn restart_ip(&self, rip: usize) -> usize {
-        // The two bytes before it make the call again in every route, as on Linux.
-        rip.wrapping_sub(2)
-    }
 }
 
 impl Inner {

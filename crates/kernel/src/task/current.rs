@@ -50,12 +50,12 @@ impl<'a> Current<'a> {
     /// The program's own view of an address it executes: that of the original instruction where its code was
     /// patched.
     pub fn original_ip(&self, ip: usize) -> usize {
-        ip
+        self.mm.original_ip(ip)
     }
 
     /// The reverse of [`original_ip`](Self::original_ip): where execution that was interrupted there goes on.
     pub fn current_ip(&self, ip: usize) -> usize {
-        ip
+        self.mm.current_ip(ip)
     }
 
     /// The process.

@@ -127,7 +127,5 @@ fn close_on_exec(cur: &mut Current<'_>) {
     } else {
         table
     };
-    for file in table.drain(|_, cloexec| cloexec) {
-        file.ops.flush();
-    }
+    table.close_on_exec();
 }
