@@ -13,8 +13,11 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::{env, fs};
 
-use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 use rewriter::{Code, Hints, plan};
+
+#[path = "../tests/common/elf.rs"]
+mod elf;
 
 fn main() -> ExitCode {
     let (mut verbose, mut blind, mut files) = (false, false, Vec::new());
@@ -70,12 +73,12 @@ impl std::fmt::Display for Tally {
 fn scan(path: &str, verbose: bool, blind: bool) -> Result<Tally, Box<dyn std::error::Error>> {
     let data = fs::read(path)?;
     let file = object::File::parse(&*data)?;
-    let functions = functions(&file)?;
+    let functions = elf::functions(&file)?;
     let mut tally = Tally::default();
     for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
         let (base, mut bytes) = (section.address(), section.data()?.to_vec());
         let mut fixed = Vec::new();
-        for site in sites(&Code { base, bytes: &bytes }, &functions) {
+        for site in elf::sites(&Code { base, bytes: &bytes }, &functions) {
             let code = Code { base, bytes: &bytes };
             // As a kernel would see it: a page on each side.
             let function = functions.range(..=site).next_back().map(|(&start, &end)| (start, end));
@@ -134,48 +137,4 @@ fn likely_rax(code: &Code, site: u64, function: Option<(u64, u64)>) -> u64 {
         _ => None,
     });
     load.unwrap_or(0)
-}
-
-/// Start and end of every function known.
-fn functions(file: &object::File) -> Result<BTreeMap<u64, u64>, Box<dyn std::error::Error>> {
-    use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection};
-    let mut functions = BTreeMap::new();
-    let symbols = file.symbols().chain(file.dynamic_symbols());
-    for symbol in symbols.filter(|s| s.kind() == SymbolKind::Text && s.size() > 0) {
-        functions.insert(symbol.address(), symbol.address() + symbol.size());
-    }
-    if let Some(section) = file.section_by_name(".eh_frame") {
-        let data = section.data()?;
-        let frame = EhFrame::new(data, LittleEndian);
-        let bases = BaseAddresses::default().set_eh_frame(section.address());
-        let mut entries = frame.entries(&bases);
-        while let Some(entry) = entries.next()? {
-            if let CieOrFde::Fde(partial) = entry {
-                let fde = partial.parse(|_, bases, offset| frame.cie_from_offset(bases, offset))?;
-                functions.insert(fde.initial_address(), fde.initial_address() + fde.len());
-            }
-        }
-    }
-    Ok(functions)
-}
-
-/// The `syscall` instructions of a section. Decoding begins anew at every function, so that data
-/// between them does no harm.
-fn sites(code: &Code, functions: &BTreeMap<u64, u64>) -> Vec<u64> {
-    let mut sites = Vec::new();
-    let mut at = code.base;
-    while at < code.end() {
-        let next = functions.range(at + 1..).next().map_or(code.end(), |(&start, _)| start.min(code.end()));
-        let starts = rewriter::instruction_starts(code, at, next);
-        let is_site = |&at: &u64| code.bytes[(at - code.base) as usize..].starts_with(&[0x0f, 0x05]);
-        sites.extend(starts.iter().copied().filter(is_site));
-        at = match starts.last() {
-            // Stopped early at bytes that are no instruction.
-            Some(&last) if last + 15 < next => last + 1,
-            _ => next,
-        };
-    }
-    sites.sort_unstable();
-    sites.dedup();
-    sites
 }

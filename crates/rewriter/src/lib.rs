@@ -51,7 +51,7 @@ mod window;
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use choose::plan;
+pub use choose::{plan, plan_without_stop};
 pub use patch::{Patch, State, Store, Write, jump_target};
 pub use stream::instruction_starts;
 pub use trampoline::trampoline_max_len;
@@ -94,7 +94,9 @@ pub struct Hints<'a> {
     pub function: Option<(u64, u64)>,
     /// `rax` at the trap.
     pub rax: u64,
-    /// Ranges (start, end exclusive) never to touch: already patched, or known to be data.
+    /// Ranges (start, end exclusive) never to touch: already patched, or known to be data. An empty
+    /// range `(a, a)` says that something leads to `a` that cannot be seen in the code: a jump may be
+    /// put at `a`, but not over it from before.
     pub fixed: &'a [(u64, u64)],
 }
 
@@ -102,6 +104,11 @@ impl Hints<'_> {
     /// Whether `[start, end)` meets a range that must not be touched.
     pub(crate) fn is_fixed(&self, start: u64, end: u64) -> bool {
         self.fixed.iter().any(|&(from, to)| from < end && start < to)
+    }
+
+    /// Whether something unseen leads to an address in `[start, end)`.
+    pub(crate) fn is_led_to(&self, start: u64, end: u64) -> bool {
+        self.fixed.iter().any(|&(from, to)| from == to && (start..end).contains(&from))
     }
 }
 
@@ -141,6 +148,8 @@ pub enum Refusal {
     NoRoom,
     /// An instruction that would have to move means something else at another address.
     NotPositionIndependent,
+    /// Only with all other threads stopped ([`plan_without_stop`] says so).
+    NeedsStop,
     /// A jump of the function lands inside the bytes.
     BranchTarget,
     /// The function has jumps whose targets are unknown; one might land inside the bytes.
@@ -161,6 +170,7 @@ impl fmt::Display for Refusal {
             Refusal::NoBoundary => "instruction boundaries before the site are uncertain",
             Refusal::NoRoom => "no room for a jump",
             Refusal::NotPositionIndependent => "neighbours cannot be moved",
+            Refusal::NeedsStop => "other threads would have to be stopped",
             Refusal::BranchTarget => "a jump lands inside the bytes",
             Refusal::IndirectBranch => "a jump of unknown target might land inside the bytes",
             Refusal::OtherPath => "the program reached the site another way",

@@ -10,6 +10,9 @@ use crate::{Code, List, Moved, Route};
 /// `int3`, which guards bytes while they change and fills those that nobody reaches.
 pub(crate) const INT3: u8 = 0xcc;
 
+/// What is left of cut padding.
+pub(crate) const NOP: u8 = 0x90;
+
 /// How a [`Write`] is to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Store {
@@ -88,8 +91,13 @@ pub struct Patch {
     /// address space to a stop whose `rip` the kernel sees, and send it on through `moved`. Patches
     /// without this mark have no such place.
     pub quiesce: bool,
-    /// The ranges that belong to this patch while it is in place: pass them on as
-    /// [`Hints::fixed`](crate::Hints::fixed) for later sites.
+    /// A jump is seen that leads to between the overwritten bytes and the site: the program may still
+    /// come to `syscall` itself. If the site traps again, it may be planned again, with this `fixed`.
+    pub bypassed: bool,
+    /// What belongs to this patch while it is in place: pass it on as
+    /// [`Hints::fixed`](crate::Hints::fixed) for later sites, and for this one if it traps again. The
+    /// ranges begin with the one around the jump that the program meets; empty ones are addresses that
+    /// the trampoline leads to.
     pub fixed: Vec<(u64, u64)>,
     /// The jump back at the trampoline's end, and where it leads.
     pub(crate) back: Option<Moved>,
@@ -162,6 +170,11 @@ impl Patch {
             (_, true) => State::Patched,
             _ => State::Other,
         }
+    }
+
+    /// The ranges whose bytes are written, in the order of [`writes`](Self::writes); they may overlap.
+    pub fn overwritten(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.writes.iter().map(|write| (write.addr, write.addr + write.bytes.len() as u64))
     }
 
     /// Address, first and last value of each byte written.

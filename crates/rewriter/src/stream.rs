@@ -60,17 +60,33 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The certain instructions before a site, in order; the last one ends where the site begins.
-/// Empty if nothing is certain.
-pub(crate) fn before(code: &Code, site: u64, function: Option<(u64, u64)>) -> List<Instruction> {
+/// What is before a site.
+#[derive(Default)]
+pub(crate) struct Before {
+    /// The certain instructions, in order; the last one ends where the site begins. Empty if nothing
+    /// is certain.
+    pub(crate) certain: List<Instruction>,
+    /// What may be instructions before those, as far as short jumps reach.
+    pub(crate) possible: List<Instruction>,
+}
+
+/// Finds out what is before `site`.
+pub(crate) fn before(code: &Code, site: u64, function: Option<(u64, u64)>) -> Before {
     let mut reader = Reader::new(code);
     let start = function.map(|(start, _)| start).filter(|&start| start <= site && start >= code.base);
-    let synced = synced(code, &mut reader, site, start);
-    if !synced.is_empty() {
-        return synced;
+    let zone = Zone::new(code, &mut reader, site);
+    let first = zone.certain_from(&mut reader, start).map(|first| zone.low + first as u64);
+    let certain = match (first, start) {
+        (Some(first), _) => chain(&mut reader, first, site),
+        // The zone says nothing; the long way from the function's first byte is as good.
+        (None, Some(start)) => chain(&mut reader, start, site),
+        (None, None) => None,
     }
-    // The zone says nothing; the long way from the function's first byte is as good.
-    start.and_then(|start| chain(&mut reader, start, site)).unwrap_or_default()
+    .unwrap_or_default();
+    let from = certain.first().map_or(site, Instruction::ip);
+    let offsets = (0..from.saturating_sub(zone.low) as usize).filter(|&i| zone.arrives[i]);
+    let possible = offsets.filter_map(|i| reader.at(zone.low + i as u64)).collect();
+    Before { certain, possible }
 }
 
 /// The instructions from `from` on, if they lead exactly to `to`.
@@ -171,25 +187,25 @@ impl Zone {
         }
         first
     }
-}
 
-fn synced(code: &Code, reader: &mut Reader, site: u64, start: Option<u64>) -> List<Instruction> {
-    let zone = Zone::new(code, reader, site);
-    let Some(earliest) = zone.arrives.iter().position(|&arrives| arrives) else { return Vec::new() };
-    let known = start.filter(|&start| start >= zone.low).map(|start| (start - zone.low) as usize);
-    let first = match known {
-        // A function whose instructions step over the site: the hint is wrong, or there is data in
-        // the function. Nothing is certain then.
-        Some(known) if !zone.arrives[known] => None,
-        // What precedes the function counts only if it leads to the function's first byte.
-        Some(known) if zone.boundaries(earliest).contains(&known) => {
-            Some(zone.first_certain(earliest, known).unwrap_or(known))
+    /// Offset of the boundary from which on the boundaries before the site are certain, given the
+    /// function's first byte if it is known.
+    fn certain_from(&self, reader: &mut Reader, start: Option<u64>) -> Option<usize> {
+        let earliest = self.arrives.iter().position(|&arrives| arrives)?;
+        let known = start.filter(|&start| start >= self.low).map(|start| (start - self.low) as usize);
+        match known {
+            // A function whose instructions step over the site: the hint is wrong, or there is data
+            // in the function. Nothing is certain then.
+            Some(known) if !self.arrives[known] => None,
+            // What precedes the function counts only if it leads to the function's first byte.
+            Some(known) if self.boundaries(earliest).contains(&known) => {
+                Some(self.first_certain(earliest, known).unwrap_or(known))
+            }
+            Some(known) => Some(known),
+            None if self.is_prefixed(reader) => None,
+            None => self.first_certain(earliest, self.lens.len()),
         }
-        Some(known) => Some(known),
-        None if zone.is_prefixed(reader) => None,
-        None => zone.first_certain(earliest, zone.lens.len()),
-    };
-    first.and_then(|first| chain(reader, zone.low + first as u64, site)).unwrap_or_default()
+    }
 }
 
 /// The instructions from `from` on, up to `to`, the end of the visible bytes, or the first bytes that

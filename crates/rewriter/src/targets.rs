@@ -74,7 +74,7 @@ impl Targets {
 }
 
 /// The address `insn` may jump to, or hands out as one.
-fn target(insn: &Instruction) -> Option<u64> {
+pub(crate) fn target(insn: &Instruction) -> Option<u64> {
     match insn.op0_kind() {
         OpKind::NearBranch64 | OpKind::NearBranch32 | OpKind::NearBranch16 => Some(insn.near_branch_target()),
         _ if insn.mnemonic() == Mnemonic::Lea && insn.is_ip_rel_memory_operand() => {
@@ -86,7 +86,7 @@ fn target(insn: &Instruction) -> Option<u64> {
 
 /// Whether `insn` jumps to where a register or a table says. `jmp [rip + …]` is not meant: it leaves
 /// through one fixed slot, as a call of another library's function does.
-fn is_indirect(insn: &Instruction) -> bool {
+pub(crate) fn is_indirect(insn: &Instruction) -> bool {
     insn.flow_control() == FlowControl::IndirectBranch && !insn.is_ip_rel_memory_operand()
 }
 
@@ -96,4 +96,26 @@ pub(crate) fn ends_flow(insn: &Instruction) -> bool {
         FlowControl::UnconditionalBranch | FlowControl::IndirectBranch | FlowControl::Return => true,
         _ => matches!(insn.mnemonic(), Mnemonic::Ud2 | Mnemonic::Hlt),
     }
+}
+
+/// Of `insns`, those that may belong to the function around `site`: functions begin where they are
+/// called. One that is not called from here counts as part of the one before it.
+pub(crate) fn function_around(insns: &[Instruction], site: u64) -> &[Instruction] {
+    let is_start = |target: u64| {
+        let at = insns.partition_point(|insn| insn.ip() < target);
+        // A call to the next instruction, say to learn `rip`, is reached by falling through too.
+        let falls_in = at > 0 && !ends_flow(&insns[at - 1]) && insns[at - 1].mnemonic() != Mnemonic::Nop;
+        insns.get(at).is_some_and(|insn| insn.ip() == target) && !falls_in
+    };
+    let (mut from, mut to) = (0, u64::MAX);
+    for insn in insns.iter().filter(|insn| insn.flow_control() == FlowControl::Call) {
+        match target(insn) {
+            Some(target) if target <= site && target > from && is_start(target) => from = target,
+            Some(target) if target > site && target < to && is_start(target) => to = target,
+            _ => {}
+        }
+    }
+    let first = insns.partition_point(|insn| insn.ip() < from);
+    let end = insns.partition_point(|insn| insn.ip() < to);
+    &insns[first..end]
 }

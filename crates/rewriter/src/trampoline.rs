@@ -5,8 +5,8 @@
 //!   restart: lea  rcx, [rip + resume]
 //!            jmp  qword ptr [rip + 0]      enter the kernel
 //!            dq   entry
-//!            jmp  restart                  only if instructions behind the site moved: resume - 2
-//!   resume:  lea  rcx, [rip + site + 2]      makes the call again, as the original bytes would
+//!            jmp  restart                  only if the site is overwritten: resume - 2 makes
+//!   resume:  lea  rcx, [rip + site + 2]      the call again, as the original bytes would
 //!            [copies of the instructions behind the site]
 //!            jmp  end
 //! ```
@@ -48,8 +48,8 @@ pub(crate) struct Contents<'a> {
     pub(crate) site: u64,
     /// The instructions before the site, up to it.
     pub(crate) before: &'a [Instruction],
-    /// The instructions from the site's end on that were overwritten.
-    pub(crate) behind: &'a [Instruction],
+    /// The site itself is overwritten, and these instructions behind it.
+    pub(crate) behind: Option<&'a [Instruction]>,
 }
 
 /// Builds the trampoline that will be placed at `at` and enters the kernel at `entry`.
@@ -57,7 +57,7 @@ pub(crate) fn build(code: &Code, at: u64, entry: u64, contents: &Contents) -> Re
     let Contents { site, before, behind } = *contents;
     let original_resume = site + SYSCALL_LEN;
     let mut bytes = Vec::with_capacity(48);
-    let mut moved = Vec::with_capacity(before.len() + behind.len() + 1);
+    let mut moved = Vec::with_capacity(before.len() + behind.map_or(0, <[_]>::len) + 2);
     let here = |bytes: &Vec<u8>| at.wrapping_add(bytes.len() as u64);
 
     for insn in before {
@@ -75,15 +75,16 @@ pub(crate) fn build(code: &Code, at: u64, entry: u64, contents: &Contents) -> Re
     const ENTER_LEN: u64 = 6 + 8;
     const JUMP_SHORT_LEN: u64 = 2;
     let resume = match behind {
-        [] => original_resume,
-        _ => restart.wrapping_add(LEA_LEN + ENTER_LEN + JUMP_SHORT_LEN),
+        None => original_resume,
+        // `resume - 2` would not make the call again if it were the original address.
+        Some(_) => restart.wrapping_add(LEA_LEN + ENTER_LEN + JUMP_SHORT_LEN),
     };
     load_rcx(resume, &mut bytes, at)?;
     bytes.extend([0xff, 0x25, 0, 0, 0, 0]);
     bytes.extend(entry.to_le_bytes());
 
     let mut back = None;
-    if let Some(last) = behind.last() {
+    if let Some(behind) = behind {
         const RESTART: i8 = -((LEA_LEN + ENTER_LEN + JUMP_SHORT_LEN) as i8);
         bytes.extend([0xeb, RESTART.cast_unsigned()]);
         moved.push((original_resume, resume));
@@ -94,10 +95,11 @@ pub(crate) fn build(code: &Code, at: u64, entry: u64, contents: &Contents) -> Re
             }
             relocate(code, insn, &mut bytes, at)?;
         }
-        if !ends_flow(last) {
-            back = Some((here(&bytes), last.next_ip()));
+        if !behind.last().is_some_and(ends_flow) {
+            let end = behind.last().map_or(original_resume, Instruction::next_ip);
+            back = Some((here(&bytes), end));
             bytes.push(0xe9);
-            relative(last.next_ip(), &mut bytes, at)?;
+            relative(end, &mut bytes, at)?;
         }
     }
     if bytes.len() > MAX_LEN {

@@ -9,9 +9,9 @@
 
 use alloc::vec::Vec;
 
-use iced_x86::{Code as Opcode, Instruction, Register};
+use iced_x86::{Code as Opcode, Instruction, Mnemonic, Register};
 
-use crate::island::padding;
+use crate::island::{is_filler, padding};
 use crate::targets::ends_flow;
 use crate::{Hints, JUMP_LEN, List, Refusal, Route, SYSCALL_LEN};
 
@@ -46,10 +46,15 @@ impl Window<'_> {
     /// Whether the trampoline would load something into `rax` that was not there at the trap. Then
     /// the program came another way, which this window would not catch.
     pub(crate) fn contradicts(&self, hints: &Hints) -> bool {
-        let load = self.before.iter().rposition(is_mov_eax);
-        load.is_some_and(|i| {
-            !self.before[i + 1..].iter().any(may_write_rax) && loaded(&self.before[i]) != hints.rax
-        })
+        let mut rax = None;
+        for insn in self.before {
+            if let Some(value) = loads_rax(insn) {
+                rax = Some(value);
+            } else if may_write_rax(insn) {
+                rax = None;
+            }
+        }
+        rax.is_some_and(|rax| rax != hints.rax)
     }
 }
 
@@ -59,16 +64,22 @@ fn is_mov_eax(insn: &Instruction) -> bool {
         && matches!(insn.op0_register(), Register::EAX | Register::RAX)
 }
 
-fn loaded(insn: &Instruction) -> u64 {
-    insn.immediate(1)
+/// The constant that `insn` puts into `rax`.
+fn loads_rax(insn: &Instruction) -> Option<u64> {
+    let cleared = insn.mnemonic() == Mnemonic::Xor
+        && insn.op0_register() == insn.op1_register()
+        && matches!(insn.op0_register(), Register::EAX | Register::RAX);
+    if is_mov_eax(insn) { Some(insn.immediate(1)) } else { cleared.then_some(0) }
 }
 
-/// Whether `insn` might change `rax`: cautiously, by what it names.
+/// Whether `insn` might change `rax`. Errs on that side: operations on one operand or none may have
+/// `rax` as an implied one.
 fn may_write_rax(insn: &Instruction) -> bool {
-    insn.op_count() == 0 || insn.op0_register().full_register() == Register::RAX
-        // xchg, xadd, cmpxchg, mul, div, shifts by implied operands: few have one operand and no rax
-        || insn.op1_register().full_register() == Register::RAX
-        || insn.op_count() == 1
+    let is_rax = |register: Register| register.full_register() == Register::RAX;
+    insn.op_count() < 2
+        || is_rax(insn.op0_register())
+        || is_rax(insn.op1_register())
+        || insn.mnemonic() == Mnemonic::Cmpxchg
 }
 
 /// All windows around `site`, given the certain instructions before it and those behind it; and why
@@ -77,12 +88,18 @@ pub(crate) fn windows<'a>(
     before: &'a [Instruction],
     behind: &'a [Instruction],
     site: u64,
+    hints: &Hints,
 ) -> (List<Window<'a>>, Refusal) {
     let mut windows = Vec::new();
     let mut why = if before.is_empty() { Refusal::NoBoundary } else { Refusal::NoRoom };
-    let straight = before.iter().rev().take_while(|insn| !ends_flow(insn) && site - insn.ip() <= FARTHEST);
-    for count in 0..=straight.count() {
-        match window(&before[before.len() - count..], behind, site) {
+    let flows = |insn: &&Instruction| !ends_flow(insn);
+    let straight = before.len() - before.iter().rev().take_while(flows).count();
+    // What fills the gap behind an earlier jump is not on the way to the site.
+    let gap = before[straight..].iter().take_while(|insn| is_filler(insn)).count();
+    let first = if straight > 0 { straight + gap } else { 0 };
+    let in_reach = before[first..].iter().rev().take_while(|insn| site - insn.ip() <= FARTHEST);
+    for count in 0..=in_reach.count() {
+        match window(&before[before.len() - count..], behind, site, hints) {
             Ok(window) => windows.push(window),
             Err(refusal) => why = refusal,
         }
@@ -95,6 +112,7 @@ fn window<'a>(
     before: &'a [Instruction],
     behind: &'a [Instruction],
     site: u64,
+    hints: &Hints,
 ) -> Result<Window<'a>, Refusal> {
     let start = before.first().map_or(site, Instruction::ip);
     let needed = start + JUMP_LEN;
@@ -114,7 +132,7 @@ fn window<'a>(
         end = insn.next_ip();
         if ends_flow(insn) {
             if end < needed {
-                end = padding(&behind[count - 1..]).last().map_or(end, Instruction::next_ip);
+                end = padding(&behind[count - 1..], hints).last().map_or(end, Instruction::next_ip);
             }
             break;
         }

@@ -101,7 +101,9 @@ impl Memory {
         let mut steps = Vec::new();
         let mut at = from;
         let mut rcx = None;
-        while !ends.contains(&at) && steps.len() < 64 {
+        let mut fuel = 1000; // for programs that jump in circles
+        while !ends.contains(&at) && steps.len() < 64 && fuel > 0 {
+            fuel -= 1;
             let insn = self.at(at);
             assert!(!insn.is_invalid(), "no instruction at {at:#x}");
             let in_trampoline = at >= TRAMPOLINE;
@@ -145,6 +147,20 @@ pub enum Step {
     Other(Instruction),
 }
 
+/// The bytes of the jump that the program meets, with what fills up the last instruction.
+pub fn jump_bytes(patch: &Patch) -> (u64, u64) {
+    let start = patch.fixed[0].0;
+    match patch.route {
+        rewriter::Route::Island => (start, start + 2),
+        _ => (start, patch.overwritten().map(|range| range.1).max().unwrap()),
+    }
+}
+
+/// The bytes of the island.
+pub fn island_bytes(patch: &Patch) -> Option<(u64, u64)> {
+    (patch.route == rewriter::Route::Island).then(|| patch.fixed[1])
+}
+
 /// Plans a site, applies the patch, and checks that the program does the same as before from every
 /// place it can come from. Returns the patch.
 pub fn patch_and_compare(
@@ -161,7 +177,7 @@ pub fn patch_and_compare(
     assert_eq!(patch.state(&memory.code()), rewriter::State::Patched);
 
     // Whatever precedes or is the first patched byte still means the same.
-    let (start, end) = patch.fixed[0];
+    let (start, end) = jump_bytes(&patch);
     let behind = (site + 2).max(end);
     assert_eq!(before.walk(start, &[behind]), memory.walk(start, &[behind]), "from {start:#x}: {patch:#x?}");
     // So does an interrupted context that is sent on through the map,
