@@ -47,6 +47,10 @@ fn link(
             if target.kind() == FileType::Directory {
                 return Err(Errno::PERM);
             }
+            // A file whose last name was removed stays without.
+            if target.stat()?.nlink == 0 && !old.dentry().is_some_and(|dentry| dentry.is_linkable()) {
+                return Err(Errno::NOENT);
+            }
             entries.link(name, target)
         })
     })?;

@@ -13,13 +13,17 @@ mod chroot;
 mod clock_gettime;
 mod close;
 mod close_range;
+mod copy_file_range;
 mod dup;
 mod entry;
 mod execve;
 mod exit;
+mod fadvise;
+mod fallocate;
 mod fcntl;
 mod fcntl_lock;
 mod flock;
+mod fsync;
 mod futex;
 mod getcwd;
 mod getdents;
@@ -36,8 +40,10 @@ mod lseek;
 mod mkdir;
 mod mknod;
 mod mmap;
+mod mount;
 mod mprotect;
 mod munmap;
+mod name_to_handle_at;
 mod nanosleep;
 pub mod open;
 mod openat2;
@@ -51,6 +57,7 @@ mod rename;
 mod rw;
 mod sched;
 mod select;
+mod sendfile;
 mod set_tid_address;
 mod setitimer;
 mod setuid;
@@ -63,6 +70,7 @@ mod sigreturn;
 mod sigsuspend;
 mod sigtimedwait;
 mod stat;
+mod statfs;
 mod statx;
 mod symlink;
 pub mod table;
@@ -73,6 +81,7 @@ mod uname;
 mod unlink;
 mod utimensat;
 mod write;
+mod xattr;
 
 use crate::task::Current;
 use crate::uaccess::Args;
@@ -100,4 +109,4 @@ fn missing(number: usize, entry: Option<&table::Entry>) -> Result<usize> {
 }
 
 #[cfg(test)]
-mod file_tests;
+mod tests;

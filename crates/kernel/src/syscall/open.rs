@@ -253,8 +253,7 @@ fn open_unnamed(
     let inode = dir.inode().create_unnamed(&node)?;
     // Linux names it by its number: /proc/self/fd shows "#123 (deleted)".
     let name = alloc::format!("#{}", inode.stat()?.ino);
-    let dentry = Dentry::new_detached(name.as_bytes(), &dir, inode.clone());
-    dentry.set_unlinked();
+    let dentry = Dentry::new_unnamed(name.as_bytes(), &dir, inode.clone(), !how.has(OpenFlags::EXCL));
     open_inode(walk.cred, inode, Some(dentry), how, 0)
 }
 

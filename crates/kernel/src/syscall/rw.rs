@@ -16,6 +16,8 @@ const RWF_NOAPPEND: u32 = 0x20;
 pub(super) enum Buffer<'a> {
     One(Segment),
     Many(&'a mut [Segment]),
+    /// Not user memory, and only to be written: what sendfile(2) carries.
+    Kernel(&'a [u8]),
 }
 
 impl<'a> Buffer<'a> {
@@ -37,6 +39,7 @@ impl<'a> Buffer<'a> {
         match self {
             Buffer::One(segment) => segment.len,
             Buffer::Many(segments) => segments.iter().map(|s| s.len).sum(),
+            Buffer::Kernel(bytes) => bytes.len(),
         }
     }
 
@@ -49,6 +52,7 @@ impl<'a> Buffer<'a> {
                     len -= segment.len;
                 }
             }
+            Buffer::Kernel(bytes) => *bytes = &bytes[..len.min(bytes.len())],
         }
     }
 
@@ -57,6 +61,8 @@ impl<'a> Buffer<'a> {
         match self {
             Buffer::One(segment) => IoDst::user(segment.addr, segment.len),
             Buffer::Many(segments) => IoDst::user_vec(segments),
+            // Nothing is ever read into it: `IoDst` refuses when there is no room.
+            Buffer::Kernel(_) => IoDst::kernel(&mut []),
         }
     }
 
@@ -65,6 +71,7 @@ impl<'a> Buffer<'a> {
         match self {
             Buffer::One(segment) => IoSrc::user(segment.addr, segment.len),
             Buffer::Many(segments) => IoSrc::user_vec(segments),
+            Buffer::Kernel(bytes) => IoSrc::kernel(bytes),
         }
     }
 }
@@ -109,7 +116,7 @@ impl RwFlags {
 ///
 /// # Errors
 /// `EINVAL` when negative or when the transfer would end beyond the largest offset (`rw_verify_area`).
-fn check_offset(offset: u64, len: usize) -> Result<()> {
+pub(super) fn check_offset(offset: u64, len: usize) -> Result<()> {
     match offset.checked_add(len as u64) {
         Some(end) if end <= i64::MAX as u64 => Ok(()),
         _ => Err(Errno::INVAL),
@@ -228,9 +235,17 @@ fn write_where(
 ) -> Result<(usize, u64)> {
     let flags = file.flags();
     if file.kind() == FileType::Regular && buffer.len() > 0 {
-        let len = limit_length(cur, file, at, buffer.len())?;
-        if len < buffer.len() {
-            buffer.truncate(len);
+        let start = match at {
+            WriteAt::Offset(offset) => Some(offset),
+            // The end matters only when there is a limit.
+            WriteAt::End if cur.process().limit(Resource::Fsize) == u64::MAX => None,
+            WriteAt::End => Some(file.inode.stat()?.size),
+        };
+        if let Some(start) = start {
+            let len = limit_length(cur, file, start, buffer.len())?;
+            if len < buffer.len() {
+                buffer.truncate(len);
+            }
         }
         remove_privileges(cur, file)?;
     }
@@ -246,18 +261,15 @@ fn write_where(
     Ok(done)
 }
 
-/// How much of `len` bytes the limits allow (`generic_write_check_limits`).
+/// How much of `len` bytes from `start` on the limits allow (`generic_write_check_limits`).
 ///
 /// # Errors
 /// `EFBIG` (with SIGXFSZ for `RLIMIT_FSIZE`) when nothing can be written there.
-fn limit_length(cur: &Current<'_>, file: &File, at: WriteAt, len: usize) -> Result<usize> {
+pub(super) fn limit_length(cur: &Current<'_>, file: &File, start: u64, len: usize) -> Result<usize> {
+    if file.kind() != FileType::Regular {
+        return Ok(len);
+    }
     let limit = cur.process().limit(Resource::Fsize);
-    let start = match at {
-        WriteAt::Offset(offset) => offset,
-        // The end matters only when there is a limit.
-        WriteAt::End if limit == u64::MAX => return Ok(len),
-        WriteAt::End => file.inode.stat()?.size,
-    };
     let most = limit.min(i64::MAX as u64);
     if start >= most {
         if limit <= start {
@@ -265,7 +277,7 @@ fn limit_length(cur: &Current<'_>, file: &File, at: WriteAt, len: usize) -> Resu
         }
         return Err(Errno::FBIG);
     }
-    Ok(len.min((most - start).min(usize::MAX as u64) as usize))
+    Ok(len.min(usize::try_from(most - start).unwrap_or(usize::MAX)))
 }
 
 /// Takes set-ID bits away from a file that is about to be changed (`file_remove_privs`).

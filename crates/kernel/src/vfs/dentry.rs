@@ -4,7 +4,7 @@
 //! One instance has one tree and one set of mounts. A mount is a dentry whose `mounted` names the root dentry of
 //! the other file system, whose `covers` leads back.
 
-use super::{CachePolicy, FileType, Inode, InodeRef, NewNode};
+use super::{CachePolicy, FileSystem, FileType, Inode, InodeRef, NewNode};
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -15,6 +15,22 @@ use host::mutex::{Mutex, MutexGuard, OnceLock};
 const CACHE_LIMIT: usize = 16_384;
 
 static CACHED: AtomicUsize = AtomicUsize::new(0);
+
+/// Roots of everything that was mounted on something.
+static MOUNTS: Mutex<Vec<Arc<Dentry>>> = Mutex::new(Vec::new());
+
+/// The file systems below `root`, its own first.
+pub fn file_systems(root: &Arc<Dentry>) -> Vec<Arc<dyn FileSystem>> {
+    let mut all = alloc::vec![root.inode.file_system()];
+    let mounts = MOUNTS.lock().clone();
+    for mount in mounts {
+        let fs = mount.inode.file_system();
+        if root.is_ancestor_of(&mount) && !all.iter().any(|each| Arc::ptr_eq(each, &fs)) {
+            all.push(fs);
+        }
+    }
+    all
+}
 
 type Children = HashMap<Box<[u8]>, Arc<Dentry>>;
 
@@ -31,6 +47,8 @@ pub struct Dentry {
     /// For the root of a mounted file system: the name it is mounted on.
     covers: Option<Arc<Dentry>>,
     unlinked: AtomicBool,
+    /// An unnamed file that may get a name (`O_TMPFILE` without `O_EXCL`; `I_LINKABLE`).
+    linkable: AtomicBool,
     /// Monotonic time of the last lookup that confirmed it.
     validated_ns: AtomicU64,
 }
@@ -60,6 +78,7 @@ impl Dentry {
             mounted: OnceLock::new(),
             covers,
             unlinked: AtomicBool::new(false),
+            linkable: AtomicBool::new(false),
             validated_ns: AtomicU64::new(0),
         })
     }
@@ -67,6 +86,19 @@ impl Dentry {
     /// A dentry outside the tree's cache: for files without a name of their own (`O_TMPFILE`) or /proc's.
     pub fn new_detached(name: &[u8], parent: &Arc<Dentry>, inode: InodeRef) -> Arc<Dentry> {
         Self::new(name.into(), Some(parent.clone()), inode, None)
+    }
+
+    /// The dentry of an unnamed file, called `name` where its path is told. `linkable`: it may get a name yet.
+    pub fn new_unnamed(name: &[u8], parent: &Arc<Dentry>, inode: InodeRef, linkable: bool) -> Arc<Dentry> {
+        let dentry = Self::new_detached(name, parent, inode);
+        dentry.set_unlinked();
+        dentry.linkable.store(linkable, Relaxed);
+        dentry
+    }
+
+    /// Whether a file without a name may get one through this dentry.
+    pub fn is_linkable(&self) -> bool {
+        self.linkable.load(Relaxed)
     }
 
     /// The inode it stands for.
@@ -119,6 +151,7 @@ impl Dentry {
         }
         let root = Dentry::new_root(inode, Some(self.clone()));
         self.mounted.set(root.clone()).map_err(|_| Errno::BUSY)?;
+        MOUNTS.lock().push(root.clone());
         Ok(root)
     }
 

@@ -79,6 +79,13 @@ pub trait FileSystem: Send + Sync {
     /// # Errors
     /// What the host answers.
     fn statfs(&self) -> Result<StatFs>;
+    /// Waits until everything written is on stable storage (sync(2)); memory has none.
+    ///
+    /// # Errors
+    /// What the host answers.
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
     /// `ro`/`rw` and other options of /proc/mounts.
     fn options(&self) -> &'static str {
         "rw,relatime"
@@ -99,7 +106,7 @@ pub trait Inode: Any + Send + Sync {
     /// # Errors
     /// What the host answers.
     fn stat(&self) -> Result<Stat>;
-    /// The file system it belongs to.
+    /// The file system it belongs to: the same `Arc` for all inodes of one, because rename(2) and link(2) compare.
     fn file_system(&self) -> Arc<dyn FileSystem>;
     /// Changes attributes; also sets the change time. Permission was checked by the caller.
     ///
