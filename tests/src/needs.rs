@@ -1,0 +1,74 @@
+//! The Debian packages the cases compare with: which are missing, and how to get them.
+//! Called by `suite` once at start and by `case` before each run.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::run::PATH;
+
+/// Every program a case may name, with the package that brings it.
+pub const PACKAGES: &[(&str, &str)] = &[
+    ("busybox", "busybox-static"),
+    ("gcc", "gcc"),
+    ("musl-gcc", "musl-tools"),
+    ("ls", "coreutils"),
+    ("grep", "grep"),
+    ("sed", "sed"),
+    ("mawk", "mawk"),
+    ("tar", "tar"),
+    ("gzip", "gzip"),
+    ("xz", "xz-utils"),
+    ("bc", "bc"),
+    ("diff", "diffutils"),
+    ("find", "findutils"),
+    ("python3", "python3"),
+    ("perl", "perl"),
+    ("lua5.4", "lua5.4"),
+    ("sqlite3", "sqlite3"),
+    ("git", "git"),
+    ("file", "file"),
+    ("readelf", "binutils"),
+    ("dash", "dash"),
+    ("bash", "bash"),
+];
+
+/// Full path of `program` on the fixed search path.
+pub fn find(program: &str) -> Option<String> {
+    PATH.split(':').map(|dir| format!("{dir}/{program}")).find(|path| Path::new(path).exists())
+}
+
+/// Package that brings `program`.
+pub fn package(program: &str) -> &str {
+    PACKAGES.iter().find(|(p, _)| *p == program).map_or(program, |(_, package)| package)
+}
+
+/// Installs what is missing when that is possible (root, `apt-get`, not forbidden); says what it does.
+///
+/// A failure is no error: the cases concerned are skipped by name.
+pub fn install_missing() {
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(p, _)| find(p).is_none()).map(|(_, pkg)| *pkg).collect();
+    if missing.is_empty() || std::env::var_os("FNCALL_TESTS_NO_INSTALL").is_some() {
+        return;
+    }
+    if !rustix::process::geteuid().is_root() || find("apt-get").is_none() {
+        println!("missing packages (tests that need them are skipped): {}", missing.join(" "));
+        return;
+    }
+    println!("installing: {}", missing.join(" "));
+    let apt = |args: &[&str]| {
+        Command::new("apt-get")
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
+    };
+    let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
+    install.extend(&missing);
+    if !apt(&install) {
+        // Package lists may be absent on a fresh machine.
+        let _ = apt(&["update", "-q"]) && apt(&install);
+    }
+}
