@@ -42,9 +42,9 @@
 struct section { const char *name; void (*run)(void); };
 #define SECTION(n)                                                                                                    \
     static void n(void);                                                                                              \
-    static const struct section section_##n __attribute__((section("facts"), used, aligned(8))) = {#n, n};            \
+    static const struct section section_##n __attribute__((section("sections"), used, aligned(8))) = {#n, n};            \
     static void n(void)
-extern const struct section __start_facts[], __stop_facts[];
+extern const struct section __start_sections[], __stop_sections[];
 
 static UNUSED const char *ename(int e) {
     static char other[32];
@@ -138,11 +138,11 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     umask(022);
     if (argc == 2 && !strcmp(argv[1], "-l")) {
-        for (const struct section *s = __start_facts; s < __stop_facts; s++) puts(s->name);
+        for (const struct section *s = __start_sections; s < __stop_sections; s++) puts(s->name);
         return 0;
     }
     int ran = 0;
-    for (const struct section *s = __start_facts; s < __stop_facts; s++) {
+    for (const struct section *s = __start_sections; s < __stop_sections; s++) {
         int want = argc < 2;
         for (int i = 1; i < argc; i++) want |= !strcmp(argv[i], s->name);
         if (!want) continue;
