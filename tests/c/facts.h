@@ -86,6 +86,8 @@ static UNUSED long ok_(const char *text, long r, int e) {
 // A raw system call: the C library's own checks and loops are not the subject.
 #define S(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
 
+static UNUSED long self_tid(void) { return syscall(SYS_gettid); }
+
 // A file with these contents.
 static UNUSED void put(const char *path, const char *text) {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);

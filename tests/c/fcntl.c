@@ -198,7 +198,6 @@ SECTION(ownership) {
     T(fcntl(fd, F_GETLEASE));
     unsigned long hint = 0;
     T(fcntl(fd, 1035 /* F_GET_RW_HINT */, &hint));
-    T(fcntl(fd, F_GET_SEALS));
 }
 SECTION(ioctls) {
     put("f", "0123456789");

@@ -98,7 +98,7 @@ SECTION(select_call) {
     int p[2];
     fd_set r, w, e;
     MUST(pipe(p));
-#define FDS(fd) (FD_ZERO(&r), FD_ZERO(&w), FD_ZERO(&e), FD_SET(fd, &r), FD_SET(p[1], &w), FD_SET(fd, &e))
+#define FDS(fd) do { FD_ZERO(&r); FD_ZERO(&w); FD_ZERO(&e); FD_SET(fd, &r); FD_SET(p[1], &w); FD_SET(fd, &e); } while (0)
     struct timeval t = {0, 0};
     FDS(p[0]);
     T(select(p[1] + 1, &r, &w, &e, &t));
