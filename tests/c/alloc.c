@@ -1,6 +1,7 @@
 //: files musl
 // truncate(2), ftruncate(2), fallocate(2).
 #include "facts.h"
+#include <linux/falloc.h>
 
 SECTION(truncation) {
     put("f", "0123456789");

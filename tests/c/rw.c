@@ -1,6 +1,9 @@
 //: files musl
 // read(2), write(2), pread(2), pwrite(2), readv(2), writev(2), preadv2(2) and their errors.
 #include "facts.h"
+#ifndef RWF_HIPRI
+#include <linux/fs.h>
+#endif
 
 SECTION(basics) {
     char b[64];
@@ -76,7 +79,6 @@ SECTION(bad_buffers) {
     T(write(fd, two, (size_t)-1));
     T(read(fd, two, LONG_MAX));
     T(lseek(fd, 5, SEEK_SET));
-    T(read(fd, two, 1ul << 40));
 }
 SECTION(vectors) {
     char a[4] = "", b[4] = "", c[8] = "";
@@ -121,32 +123,34 @@ SECTION(vectors) {
     for (int i = 0; i < 1024; i++) many[i] = (struct iovec){"x", 1};
     T(writev(fd, many, 1024));
 }
+#define PV2(fd, v, n, off, flags) syscall(SYS_preadv2, fd, v, n, (long)(off), (long)(off) < 0 ? -1l : 0l, flags)
+#define WV2(fd, v, n, off, flags) syscall(SYS_pwritev2, fd, v, n, (long)(off), (long)(off) < 0 ? -1l : 0l, flags)
 SECTION(v2_flags) {
     char a[8] = "";
     put("f", "0123456789");
     int fd = open("f", O_RDWR);
     struct iovec v = {a, 4};
-    T(preadv2(fd, &v, 1, 2, 0));
+    T(PV2(fd, &v, 1, 2, 0));
     show_bytes("a", a, 4);
-    T(preadv2(fd, &v, 1, -1, 0));
+    T(PV2(fd, &v, 1, -1, 0));
     T(lseek(fd, 0, SEEK_CUR));
-    T(preadv2(fd, &v, 1, -2, 0));
-    T(preadv2(fd, &v, 1, 0, 1 << 20));
-    T(pwritev2(fd, &v, 1, 0, 1 << 20));
-    T(pwritev2(fd, &v, 1, 0, RWF_SYNC));
-    T(pwritev2(fd, &v, 1, 0, RWF_DSYNC));
-    T(pwritev2(fd, &v, 1, 0, RWF_APPEND));
+    T(PV2(fd, &v, 1, -2, 0));
+    T(PV2(fd, &v, 1, 0, 1 << 20));
+    T(WV2(fd, &v, 1, 0, 1 << 20));
+    T(WV2(fd, &v, 1, 0, RWF_SYNC));
+    T(WV2(fd, &v, 1, 0, RWF_DSYNC));
+    T(WV2(fd, &v, 1, 0, RWF_APPEND));
     show("f");
-    T(pwritev2(fd, &v, 1, -1, RWF_APPEND));
+    T(WV2(fd, &v, 1, -1, RWF_APPEND));
     T(lseek(fd, 0, SEEK_CUR));
     show("f");
-    T(preadv2(fd, &v, 1, 0, RWF_HIPRI));
+    T(PV2(fd, &v, 1, 0, RWF_HIPRI));
     int p[2];
     MUST(pipe(p));
-    T(preadv2(p[0], &v, 1, -1, RWF_NOWAIT));
-    T(preadv2(p[0], &v, 1, 0, 0));
-    T(pwritev2(p[1], &v, 1, -1, 0));
-    T(preadv2(p[0], &v, 1, -1, 0));
+    T(PV2(p[0], &v, 1, -1, RWF_NOWAIT));
+    T(PV2(p[0], &v, 1, 0, 0));
+    T(WV2(p[1], &v, 1, -1, 0));
+    T(PV2(p[0], &v, 1, -1, 0));
 }
 SECTION(sparse) {
     char b[32];
@@ -165,6 +169,7 @@ SECTION(sparse) {
     N(s.st_size);
     T(pread(fd, b, 32, (1ll << 35) - 2));
     show_bytes("far", b, 5);
+    T(unlink("f"));
 }
 SECTION(big) {
     size_t n = 3 << 20;

@@ -27,6 +27,9 @@ pub enum Flavor {
     MuslDynamic,
 }
 
+const KERNEL_HEADERS: &str = "-idirafter/usr/include";
+const MACHINE_HEADERS: &str = "-idirafter/usr/include/x86_64-linux-gnu";
+
 impl Flavor {
     /// Short name, used in test names and paths.
     pub const fn name(self) -> &'static str {
@@ -50,8 +53,11 @@ impl Flavor {
 
     const fn flags(self) -> &'static [&'static str] {
         match self {
-            Flavor::Glibc | Flavor::MuslDynamic => &["-fPIE", "-pie"],
-            Flavor::GlibcStatic | Flavor::MuslStatic => &["-static", "-no-pie"],
+            Flavor::Glibc => &["-fPIE", "-pie"],
+            Flavor::GlibcStatic => &["-static", "-no-pie"],
+            // musl comes without the kernel's own headers: take the distribution's, after musl's.
+            Flavor::MuslStatic => &["-static", "-no-pie", KERNEL_HEADERS, MACHINE_HEADERS],
+            Flavor::MuslDynamic => &["-fPIE", "-pie", KERNEL_HEADERS, MACHINE_HEADERS],
             Flavor::GlibcStaticPie => &["-static-pie", "-fPIE"],
             Flavor::GlibcNoPie => &["-no-pie", "-fno-pie"],
         }
