@@ -1,6 +1,9 @@
 //! Collects cases and runs them under the usual test command line (`--list`, name filters, `--exact` …).
 //! Called by each integration test's `main`.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
 use libtest_mimic::{Arguments, Completion, Trial};
 
 use crate::case::{Case, Verdict};
@@ -8,6 +11,7 @@ use crate::needs;
 
 /// Parses the command line and installs what the cases need. Call first.
 pub fn begin() -> Arguments {
+    drop_inherited_descriptors();
     let mut args = Arguments::from_args();
     // The programs compete for the processor with the kernel under test; more at once only makes time
     // limits a matter of luck.
@@ -16,6 +20,31 @@ pub fn begin() -> Arguments {
         needs::install_missing();
     }
     args
+}
+
+/// Programs print descriptor numbers, so a case must start with standard input, output and error only; whoever
+/// started the tests may have left more open. Starts the test binary again without them.
+fn drop_inherited_descriptors() {
+    const AGAIN: &str = "FNCALL_TESTS_AGAIN";
+    let open: Vec<u32> = std::fs::read_dir("/proc/self/fd")
+        .map(|dir| dir.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect())
+        .unwrap_or_default();
+    // The directory being read is one of them, and closed by now.
+    let extra: Vec<u32> =
+        open.into_iter().filter(|fd| *fd > 2 && std::fs::exists(format!("/proc/self/fd/{fd}")).unwrap_or(false)).collect();
+    if extra.is_empty() || std::env::var_os(AGAIN).is_some() {
+        return;
+    }
+    let Ok(exe) = std::env::current_exe() else { return };
+    let redirections: String = extra.iter().map(|fd| format!(" {fd}>&-")).collect();
+    let error = Command::new("bash")
+        .arg("-c")
+        .arg(format!("exec \"$0\" \"$@\"{redirections}"))
+        .arg(exe)
+        .args(std::env::args_os().skip(1))
+        .env(AGAIN, "1")
+        .exec();
+    println!("descriptors {extra:?} are open and may show in outputs: {error}");
 }
 
 /// Runs the trials, prints the closing line and exits.
