@@ -102,7 +102,7 @@ SECTION(limits) {
     int all[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         int r = getrlimit(all[i], &l);
-        printf("%d: %d %lx %lx\n", all[i], r, l.rlim_cur, l.rlim_max);
+        printf("%d: %d %lx %lx\n", all[i], r, (long)l.rlim_cur, (long)l.rlim_max);
     }
     T(getrlimit(RLIMIT_NPROC, &l));
     T(getrlimit(RLIMIT_MEMLOCK, &l));
@@ -116,7 +116,7 @@ SECTION(limits) {
     l = (struct rlimit){50, 100};
     T(setrlimit(RLIMIT_NOFILE, &l));
     T(getrlimit(RLIMIT_NOFILE, &l));
-    printf("%ld %ld\n", l.rlim_cur, l.rlim_max);
+    printf("%ld %ld\n", (long)l.rlim_cur, (long)l.rlim_max);
     T(dup2(1, 49));
     T(dup2(1, 50));
     struct { uint64_t c, m; } n = {60, 100}, o;
@@ -131,7 +131,7 @@ SECTION(limits) {
     l = (struct rlimit){1 << 20, RLIM_INFINITY};
     T(setrlimit(RLIMIT_STACK, &l));
     T(getrlimit(RLIMIT_STACK, &l));
-    printf("%lx %lx\n", l.rlim_cur, l.rlim_max);
+    printf("%lx %lx\n", (long)l.rlim_cur, (long)l.rlim_max);
     l = (struct rlimit){1 << 30, 1 << 30};
     T(setrlimit(RLIMIT_NOFILE, &l));
 }
@@ -291,7 +291,7 @@ SECTION(process_control) {
     T(prctl(9999));
     T(prctl(-1));
     T(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
-    T(prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, 0, 0, 0));
+    T(prctl(0x53564d41 /* PR_SET_VMA */, 0, 0, 0, 0));
     T(S(personality, 0xffffffff));
 }
 SECTION(arch_control) {

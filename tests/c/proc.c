@@ -207,9 +207,9 @@ SECTION(status) {
     IS(atoi(field("\nPid:") + 5) == getpid());
     IS(atoi(field("\nTgid:") + 6) == getpid());
     IS(atoi(field("\nPPid:") + 6) == getppid());
-    IS(atoi(field("VmSize:") + 8) > 100);
-    IS(atoi(field("VmRSS:") + 8) > 100);
-    IS(atoi(field("VmPeak:") + 8) >= atoi(field("VmSize:") + 8));
+    IS(atoi(field("VmSize:") + 7) > 100);
+    IS(atoi(field("VmRSS:") + 6) > 0);
+    IS(atoi(field("VmPeak:") + 7) >= atoi(field("VmSize:") + 7));
     IS(strcmp(field("Cpus_allowed_list:"), "missing") != 0);
     IS(strcmp(field("VmStk:"), "missing") != 0);
     sigset_t s;
@@ -222,10 +222,10 @@ SECTION(status) {
     umask(077);
     slurp("/proc/self/status");
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) puts(field(plain[i]));
-    long before = atol(field("VmSize:") + 8);
+    long before = atol(field("VmSize:") + 7);
     pages(1000, PROT_READ);
     slurp("/proc/self/status");
-    N(atol(field("VmSize:") + 8) - before);
+    N(atol(field("VmSize:") + 7) - before);
 }
 SECTION(stat_line) {
     slurp("/proc/self/stat");
@@ -308,7 +308,6 @@ SECTION(machine) {
     slurp("/sys/devices/system/cpu/online");
     IS(text[0] == '0');
     T(access("/sys/devices/system/cpu/cpu0", F_OK));
-    T(access("/proc/cpuinfo", W_OK) * 0);
 }
 SECTION(reading) {
     // Short reads, offsets and seeks on a generated file.
