@@ -30,8 +30,10 @@ fn drop_inherited_descriptors() {
         .map(|dir| dir.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect())
         .unwrap_or_default();
     // The directory being read is one of them, and closed by now.
-    let extra: Vec<u32> =
-        open.into_iter().filter(|fd| *fd > 2 && std::fs::exists(format!("/proc/self/fd/{fd}")).unwrap_or(false)).collect();
+    let extra: Vec<u32> = open
+        .into_iter()
+        .filter(|fd| *fd > 2 && std::fs::exists(format!("/proc/self/fd/{fd}")).unwrap_or(false))
+        .collect();
     if extra.is_empty() || std::env::var_os(AGAIN).is_some() {
         return;
     }

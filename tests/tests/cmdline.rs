@@ -1,1 +1,475 @@
-fn main(){}
+//! The command line itself: programs that cannot be run, and what `fncall` says about them.
+//!
+//! Here the host is no oracle (a shell decides what it prints); the promises are the exit status, one line on
+//! standard error that names the file and the reason, and nothing on standard output.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fncall_tests::cc::{self, Flavor};
+use fncall_tests::run::{Ending, Job, Outcome, run};
+use fncall_tests::subject::{Subject, subject, target_dir};
+use fncall_tests::{suite, tree};
+use libtest_mimic::{Completion, Failed, Trial};
+
+type Check = Box<dyn FnOnce(&Bench) -> Result<(), String> + Send>;
+
+/// What one check has at hand: an empty directory and the binary.
+struct Bench {
+    dir: PathBuf,
+    fncall: PathBuf,
+}
+
+fn main() {
+    let args = suite::begin();
+    let trials = checks()
+        .into_iter()
+        .map(|(name, check)| {
+            Trial::ignorable_test(name, move || {
+                let fncall = match subject()? {
+                    Subject::Fncall(path) => path,
+                    Subject::Host => return Ok(Completion::ignored_with("needs the fncall binary")),
+                };
+                let dir = target_dir().join("tests-scratch").join(format!("cmdline_{name}"));
+                tree::remove(&dir)?;
+                fs::create_dir_all(&dir)?;
+                check(&Bench { dir: dir.clone(), fncall }).map_err(Failed::from)?;
+                tree::remove(&dir)?;
+                Ok(Completion::Completed)
+            })
+        })
+        .collect();
+    suite::finish(&args, trials);
+}
+
+impl Bench {
+    fn fncall(&self, args: &[&str]) -> io::Result<Outcome> {
+        let mut argv: Vec<OsString> = vec![self.fncall.clone().into()];
+        argv.extend(args.iter().map(OsString::from));
+        run(&Job { argv: &argv, env: &[], stdin: b"", dir: &self.dir, limit: Duration::from_secs(30) })
+    }
+
+    fn run(&self, args: &[&str]) -> io::Result<Outcome> {
+        let mut all = vec!["run", "--"];
+        all.extend(args);
+        self.fncall(&all)
+    }
+
+    fn file(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<String> {
+        let path = self.dir.join(name);
+        fs::write(&path, bytes)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        Ok(path.to_string_lossy().into_owned())
+    }
+
+    /// A file that cannot be run: this status, and one line that has all of `words`.
+    fn refused(&self, argv: &[&str], status: i32, words: &[&str]) -> Result<(), String> {
+        let outcome = self.run(argv).map_err(|e| e.to_string())?;
+        let text = String::from_utf8_lossy(&outcome.stderr);
+        let mut wrong = Vec::new();
+        if outcome.ending != Ending::Exited(status) {
+            wrong.push(format!("expected status {status}, got {:?}", outcome.ending));
+        }
+        if text.lines().count() != 1 {
+            wrong.push(format!("expected one line of error, got {}", text.lines().count()));
+        }
+        for word in words {
+            if !text.contains(word) {
+                wrong.push(format!("the message does not say {word:?}"));
+            }
+        }
+        if !outcome.stdout.is_empty() {
+            wrong.push(format!("standard output: {:?}", String::from_utf8_lossy(&outcome.stdout)));
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(format!("{}\nit said: {text}", wrong.join("\n"))) }
+    }
+
+    /// A run that must end like this and print that.
+    fn prints(&self, args: &[&str], ending: Ending, stdout: &str) -> Result<(), String> {
+        let outcome = self.fncall(args).map_err(|e| e.to_string())?;
+        let out = String::from_utf8_lossy(&outcome.stdout);
+        if outcome.ending == ending && out == stdout {
+            return Ok(());
+        }
+        Err(format!(
+            "expected {ending:?} and {stdout:?}, got {:?} and {out:?}; standard error: {}",
+            outcome.ending,
+            String::from_utf8_lossy(&outcome.stderr)
+        ))
+    }
+}
+
+fn words(e: io::Error) -> String {
+    e.to_string()
+}
+
+/// The bytes of a small real program.
+fn program() -> Result<Vec<u8>, String> {
+    fs::read("/bin/true").map_err(words)
+}
+
+/// Offset of the first program header of a type.
+fn header_of(elf: &[u8], wanted: u32) -> Option<usize> {
+    let field = |at: usize, n: usize| {
+        let mut bytes = [0; 8];
+        bytes[..n].copy_from_slice(&elf[at..at + n]);
+        u64::from_le_bytes(bytes) as usize
+    };
+    let (start, size, count) = (field(32, 8), field(54, 2), field(56, 2));
+    (0..count).map(|i| start + i * size).find(|at| field(*at, 4) == wanted as usize)
+}
+
+const PT_LOAD: u32 = 1;
+const PT_INTERP: u32 = 3;
+
+fn patched(offset: usize, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let mut elf = program()?;
+    elf[offset..offset + bytes.len()].copy_from_slice(bytes);
+    Ok(elf)
+}
+
+fn patched_header(kind: u32, offset: usize, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let elf = program()?;
+    let at = header_of(&elf, kind).ok_or("/bin/true lacks a program header")?;
+    patched(at + offset, bytes)
+}
+
+fn checks() -> Vec<(&'static str, Check)> {
+    let mut list: Vec<(&'static str, Check)> = Vec::new();
+    macro_rules! check {
+        ($name:ident, $b:ident, $body:expr) => {
+            list.push((stringify!($name), Box::new(move |$b: &Bench| -> Result<(), String> { $body })))
+        };
+    }
+    check!(missing_program, b, b.refused(&["/nowhere/prog"], 127, &["/nowhere/prog"]));
+    check!(missing_in_path, b, b.refused(&["no-such-program-anywhere"], 127, &["no-such-program-anywhere"]));
+    check!(missing_in_directory, b, b.refused(&["./prog"], 127, &["./prog"]));
+    check!(below_a_file, b, {
+        let path = b.file("f", b"x", 0o755).map_err(words)?;
+        b.refused(&[&format!("{path}/x")], 126, &[&path, "directory"])
+            .or_else(|_| b.refused(&[&format!("{path}/x")], 127, &[&path, "directory"]))
+    });
+    check!(directory, b, b.refused(&["/usr"], 126, &["/usr"]));
+    check!(not_executable, b, {
+        let path = b.file("f", &program()?, 0o644).map_err(words)?;
+        b.refused(&[&path], 126, &[&path, "ermission"])
+    });
+    check!(empty_file, b, {
+        let path = b.file("f", b"", 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(text_file, b, {
+        let path = b.file("f", b"just text\n", 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path, "ELF"])
+    });
+    check!(null_device, b, b.refused(&["/dev/null"], 126, &["/dev/null"]));
+    check!(symlink_loop, b, {
+        symlink("l", b.dir.join("l")).map_err(words)?;
+        b.refused(&["./l"], 126, &["./l"]).or_else(|_| b.refused(&["./l"], 127, &["./l"]))
+    });
+    check!(dangling_link, b, {
+        symlink("nowhere", b.dir.join("l")).map_err(words)?;
+        b.refused(&["./l"], 127, &["./l"])
+    });
+    check!(other_architecture, b, {
+        let path = b.file("f", &patched(18, &[0xb7, 0])?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path, "architecture"])
+    });
+    check!(thirty_two_bit, b, {
+        let mut elf = patched(18, &[3, 0])?;
+        elf[4] = 1;
+        let path = b.file("f", &elf, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(big_endian, b, {
+        let path = b.file("f", &patched(5, &[2])?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(object_file, b, {
+        let path = b.file("f", &patched(16, &[1, 0])?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    // Truncation anywhere: never a crash, never a program.
+    for (name, length) in [
+        ("truncated_magic", 4),
+        ("truncated_header", 40),
+        ("truncated_program_headers", 100),
+        ("truncated_one_page", 4096),
+    ] {
+        list.push((
+            name,
+            Box::new(move |b: &Bench| {
+                let path = b.file("f", &program()?[..length], 0o755).map_err(words)?;
+                let outcome = b.run(&[&path]).map_err(words)?;
+                match outcome.ending {
+                    Ending::Exited(126) if outcome.stderr.split(|c| *c == b'\n').count() == 2 => Ok(()),
+                    // As on Linux, a program whose segments lie beyond the end of the file may start and die.
+                    Ending::Exited(135 | 139) if length >= 4096 => Ok(()),
+                    other => Err(format!("{other:?}: {}", String::from_utf8_lossy(&outcome.stderr))),
+                }
+            }),
+        ));
+    }
+    check!(no_program_headers, b, {
+        let path = b.file("f", &patched(56, &[0, 0])?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(too_many_program_headers, b, {
+        let path = b.file("f", &patched(56, &[0xff, 0xff])?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(odd_program_header_size, b, {
+        let path = b.file("f", &patched(54, &[1, 0])?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(program_headers_far_away, b, {
+        let path = b.file("f", &patched(32, &u64::MAX.to_le_bytes())?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(segment_wraps_around, b, {
+        let path = b
+            .file("f", &patched_header(PT_LOAD, 40, &(u64::MAX - 10).to_le_bytes())?, 0o755)
+            .map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(segment_huge, b, {
+        let path =
+            b.file("f", &patched_header(PT_LOAD, 40, &(1u64 << 50).to_le_bytes())?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(segment_file_larger_than_memory, b, {
+        let path =
+            b.file("f", &patched_header(PT_LOAD, 32, &(1u64 << 40).to_le_bytes())?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(segment_in_kernel_half, b, {
+        let path = b
+            .file("f", &patched_header(PT_LOAD, 16, &0xffff_8000_0000_0000u64.to_le_bytes())?, 0o755)
+            .map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(interpreter_missing, b, {
+        let mut elf = program()?;
+        let at = header_of(&elf, PT_INTERP).ok_or("/bin/true has no interpreter")?;
+        let place = u64::from_le_bytes(elf[at + 8..at + 16].try_into().map_err(|_| "short")?) as usize;
+        elf[place..place + 9].copy_from_slice(b"/no/such\0");
+        let path = b.file("f", &elf, 0o755).map_err(words)?;
+        b.refused(&[&path], 127, &[&path, "/no/such"])
+            .or_else(|_| b.refused(&[&path], 126, &[&path, "/no/such"]))
+    });
+    check!(interpreter_is_text, b, {
+        let mut elf = program()?;
+        let at = header_of(&elf, PT_INTERP).ok_or("/bin/true has no interpreter")?;
+        let place = u64::from_le_bytes(elf[at + 8..at + 16].try_into().map_err(|_| "short")?) as usize;
+        elf[place..place + 12].copy_from_slice(b"/etc/passwd\0");
+        let path = b.file("f", &elf, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path, "/etc/passwd"])
+    });
+    check!(interpreter_name_unterminated, b, {
+        let path = b.file("f", &patched_header(PT_INTERP, 32, &5u64.to_le_bytes())?, 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(script_interpreter_missing, b, {
+        let path = b.file("s", b"#!/no/such/interpreter -x\n", 0o755).map_err(words)?;
+        b.refused(&[&path], 127, &[&path, "/no/such/interpreter"])
+            .or_else(|_| b.refused(&[&path], 126, &[&path, "/no/such/interpreter"]))
+    });
+    check!(script_loop, b, {
+        let path = b.dir.join("s").to_string_lossy().into_owned();
+        b.file("s", format!("#!{path}\n").as_bytes(), 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(script_without_interpreter, b, {
+        let path = b.file("s", b"#!\n", 0o755).map_err(words)?;
+        b.refused(&[&path], 126, &[&path])
+    });
+    check!(too_many_arguments, b, {
+        // More than the program may have (a quarter of its stack limit), but less than the host lets us pass on.
+        let limited = format!("ulimit -S -s 200; exec {} run -- /bin/true $(seq 20000)", b.fncall.display());
+        let argv = ["bash", "-c", &limited].map(OsString::from);
+        let job = Job { argv: &argv, env: &[], stdin: b"", dir: &b.dir, limit: Duration::from_secs(30) };
+        let outcome = run(&job).map_err(words)?;
+        match outcome.ending {
+            Ending::Exited(126) => Ok(()),
+            other => Err(format!("{other:?}: {}", String::from_utf8_lossy(&outcome.stderr))),
+        }
+    });
+
+    check!(exit_status_passes, b, b.prints(&["run", "--", "dash", "-c", "exit 42"], Ending::Exited(42), ""));
+    check!(arguments_pass, b, {
+        b.prints(
+            &["run", "--", "printf", "[%s]", "a", "", "-x", "--", "b c"],
+            Ending::Exited(0),
+            "[a][][-x][--][b c]",
+        )
+    });
+    check!(environment_passes, b, b.prints(&["run", "--", "printenv", "TZ"], Ending::Exited(0), "UTC\n"));
+    check!(env_option, b, {
+        b.prints(
+            &["run", "--env", "NEW=value=x", "--env", "TZ=MINE", "--", "printenv", "NEW", "TZ"],
+            Ending::Exited(0),
+            "value=x\nMINE\n",
+        )
+    });
+    check!(
+        workdir_option,
+        b,
+        b.prints(&["run", "--workdir", "/usr/bin", "--", "pwd"], Ending::Exited(0), "/usr/bin\n")
+    );
+    check!(workdir_missing, b, {
+        let outcome = b.fncall(&["run", "--workdir", "/no/such/dir", "--", "pwd"]).map_err(words)?;
+        let text = String::from_utf8_lossy(&outcome.stderr);
+        match outcome.ending {
+            Ending::Exited(n) if n != 0 && text.contains("/no/such/dir") => Ok(()),
+            other => Err(format!("{other:?}: {text}")),
+        }
+    });
+    check!(killed_says_so, b, {
+        let program =
+            cc::compile(&cc::sources().join("fault.c"), Flavor::Glibc, &[]).map_err(|e| format!("{e:?}"))?;
+        let path = program.to_string_lossy().into_owned();
+        let outcome = b.run(&[&path, "default_kills_segv"]).map_err(words)?;
+        let text = String::from_utf8_lossy(&outcome.stderr);
+        if outcome.ending == Ending::Exited(139) && (text.contains("11") || text.contains("SIGSEGV")) {
+            Ok(())
+        } else {
+            Err(format!("{:?}: {text}", outcome.ending))
+        }
+    });
+    check!(version, b, {
+        let outcome = b.fncall(&["--version"]).map_err(words)?;
+        if outcome.ending == Ending::Exited(0) && outcome.stdout.starts_with(b"fncall ") {
+            Ok(())
+        } else {
+            Err(format!("{outcome:?}"))
+        }
+    });
+    check!(help, b, {
+        let outcome = b.fncall(&["run", "--help"]).map_err(words)?;
+        let text = String::from_utf8_lossy(&outcome.stdout);
+        let options = ["--root", "--write", "--env", "--workdir", "--stats", "--no-aslr", "--strict"];
+        let missing: Vec<_> = options.iter().filter(|o| !text.contains(*o)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("not in the help: {missing:?}")) }
+    });
+    check!(no_program_named, b, {
+        let outcome = b.fncall(&["run", "--"]).map_err(words)?;
+        if outcome.ending == Ending::Exited(2) { Ok(()) } else { Err(format!("{outcome:?}")) }
+    });
+    check!(unknown_option, b, {
+        let outcome = b.fncall(&["run", "--no-such-option", "--", "true"]).map_err(words)?;
+        if outcome.ending == Ending::Exited(2) { Ok(()) } else { Err(format!("{outcome:?}")) }
+    });
+    check!(stats_to_file, b, {
+        let file = b.dir.join("stats");
+        let option = format!("--stats={}", file.display());
+        b.prints(&["run", &option, "--", "true"], Ending::Exited(0), "")?;
+        let text = fs::read_to_string(&file).map_err(words)?;
+        if text.contains("execve") || text.contains("exit_group") {
+            Ok(())
+        } else {
+            Err(format!("no calls named in: {text}"))
+        }
+    });
+    check!(no_aslr_repeats_addresses, b, {
+        let argv = ["run", "--no-aslr", "--", "cat", "/proc/self/maps"];
+        let (one, two) = (b.fncall(&argv).map_err(words)?, b.fncall(&argv).map_err(words)?);
+        let starts = |o: &Outcome| -> Vec<String> {
+            String::from_utf8_lossy(&o.stdout)
+                .lines()
+                .filter(|l| !l.contains("vdso") && !l.contains("vvar"))
+                .map(|l| l.split('-').next().unwrap_or_default().to_owned())
+                .collect()
+        };
+        if one.ending == Ending::Exited(0) && !starts(&one).is_empty() && starts(&one) == starts(&two) {
+            Ok(())
+        } else {
+            Err(format!("{:?}\n{:#?}\n{:#?}", one.ending, starts(&one), starts(&two)))
+        }
+    });
+    check!(aslr_varies_addresses, b, {
+        let argv = ["run", "--", "grep", "stack", "/proc/self/maps"];
+        let one = b.fncall(&argv).map_err(words)?;
+        for _ in 0..4 {
+            if b.fncall(&argv).map_err(words)?.stdout != one.stdout {
+                return Ok(());
+            }
+        }
+        Err(format!("the stack is always at {}", String::from_utf8_lossy(&one.stdout)))
+    });
+    check!(root_option, b, {
+        make_root(&b.dir.join("root")).map_err(words)?;
+        let root = b.dir.join("root").to_string_lossy().into_owned();
+        b.prints(&["run", "--root", &root, "--", "/bin/busybox", "ls", "/"], Ending::Exited(0), "bin\netc\n")
+            .or_else(|_| {
+                b.prints(
+                    &["run", "--root", &root, "--", "/bin/busybox", "ls", "/etc"],
+                    Ending::Exited(0),
+                    "name\n",
+                )
+            })?;
+        b.prints(
+            &["run", "--root", &root, "--", "/bin/busybox", "cat", "/etc/name"],
+            Ending::Exited(0),
+            "inside\n",
+        )?;
+        b.prints(
+            &["run", "--root", &root, "--", "/bin/busybox", "cat", "/../../etc/name"],
+            Ending::Exited(0),
+            "inside\n",
+        )?;
+        let outcome =
+            b.fncall(&["run", "--root", &root, "--", "/bin/busybox", "cat", "/etc/link"]).map_err(words)?;
+        if outcome.stdout == b"inside\n" {
+            Ok(())
+        } else {
+            Err(format!("a link leaves the root: {outcome:?}"))
+        }
+    });
+    check!(write_only_where_named, b, {
+        let open = b.dir.join("open");
+        fs::create_dir(&open).map_err(words)?;
+        let open = open.to_string_lossy().into_owned();
+        let script = "for p, t in [('open/kept', 'one'), ('lost', 'two'), ('/tmp/fncall-tests-lost', 'three')]:\n \
+            open(p, 'w').write(t)\n print(open(p).read())";
+        b.prints(
+            &["run", "--write", &open, "--", "python3", "-c", script],
+            Ending::Exited(0),
+            "one\ntwo\nthree\n",
+        )?;
+        let kept = fs::read_to_string(b.dir.join("open/kept")).map_err(words)?;
+        if kept != "one" || b.dir.join("lost").exists() || Path::new("/tmp/fncall-tests-lost").exists() {
+            return Err(format!(
+                "kept {kept:?}, lost {}, /tmp {}",
+                b.dir.join("lost").exists(),
+                Path::new("/tmp/fncall-tests-lost").exists()
+            ));
+        }
+        Ok(())
+    });
+    check!(one_file_runs_anywhere, b, {
+        let copy = b.dir.join("moved-fncall");
+        fs::copy(&b.fncall, &copy).map_err(words)?;
+        let moved = Bench { dir: b.dir.clone(), fncall: copy };
+        moved.prints(&["run", "--", "echo", "hello"], Ending::Exited(0), "hello\n")
+    });
+    check!(closed_output_is_no_panic, b, {
+        let line = format!("{} run -- ls /usr/bin >&-", b.fncall.display());
+        let argv = ["bash", "-c", &line].map(OsString::from);
+        let job = Job { argv: &argv, env: &[], stdin: b"", dir: &b.dir, limit: Duration::from_secs(30) };
+        let outcome = run(&job).map_err(words)?;
+        if outcome.ending == Ending::Exited(2) { Ok(()) } else { Err(format!("{outcome:?}")) }
+    });
+    list
+}
+
+fn make_root(root: &Path) -> io::Result<()> {
+    fs::create_dir_all(root.join("bin"))?;
+    fs::create_dir_all(root.join("etc"))?;
+    fs::copy("/bin/busybox", root.join("bin/busybox"))?;
+    fs::write(root.join("etc/name"), "inside\n")?;
+    symlink("/etc/name", root.join("etc/link"))
+}
