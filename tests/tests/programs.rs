@@ -701,6 +701,9 @@ fn git(all: &mut Collection) {
         "-c",
         "core.hooksPath=/dev/null",
         "-c",
+        // fsck would start another git to look at it.
+        "core.commitGraph=false",
+        "-c",
         "init.defaultBranch=main",
         "-c",
         "advice.detachedHead=false",
