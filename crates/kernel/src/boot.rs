@@ -157,7 +157,7 @@ fn start_directory(config: &BootConfig, root: &Arc<Dentry>) -> Result<Arc<Dentry
 
 /// The person who runs fncall, as the program sees itself. Root has all capabilities over the kernel's own tree;
 /// what reaches the host is still decided by the host.
-fn host_cred() -> Cred {
+pub fn host_cred() -> Cred {
     let ([uid, euid, gid, egid], groups) = host::boot::ids();
     let all = (1 << 41) - 1;
     let caps = if euid == 0 { all } else { 0 };

@@ -1,0 +1,100 @@
+//! The memory devices (null(4), random(4), full(4)) and the controlling terminal (tty(4)).
+
+use crate::vfs::{FileOps, MmapSource, OpenFlags, PollEvents, PollTable, WriteAt};
+use crate::{Errno, Result};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use host::file::HostFd;
+use host::io::{IoDst, IoSrc};
+
+/// Opens the character device with this `st_rdev`.
+///
+/// # Errors
+/// `ENXIO` when there is no such device; those of the host's /dev/tty.
+pub fn open_device(rdev: u64, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
+    Ok(match rdev {
+        0x103 => Box::new(Memory::Null),
+        0x105 => Box::new(Memory::Zero),
+        0x107 => Box::new(Memory::Full),
+        0x108 | 0x109 => Box::new(Random),
+        0x500 => {
+            let mode = flags.bits() & (3 | OpenFlags::NONBLOCK.bits() | OpenFlags::NOCTTY.bits());
+            let fd = host::file::open(None, b"/dev/tty", mode, 0, 0)?;
+            super::super::hostfs::host_stream(Arc::new(fd))?
+        }
+        _ => return Err(Errno::NXIO),
+    })
+}
+
+/// /dev/null, /dev/zero, /dev/full.
+enum Memory {
+    Null,
+    Zero,
+    Full,
+}
+
+impl FileOps for Memory {
+    fn read(&self, dst: &mut IoDst<'_>, _offset: u64, _nonblock: bool) -> Result<usize> {
+        match self {
+            Memory::Null => Ok(0),
+            Memory::Zero | Memory::Full => dst.put_zeros(dst.remaining()),
+        }
+    }
+    fn write(&self, src: &mut IoSrc<'_>, at: WriteAt, _nonblock: bool) -> Result<(usize, u64)> {
+        let from = if let WriteAt::Offset(offset) = at { offset } else { 0 };
+        if let Memory::Full = self {
+            return Err(Errno::NOSPC);
+        }
+        // Not even looked at: Linux accepts a bad pointer here too.
+        let count = src.remaining();
+        Ok((count, from + count as u64))
+    }
+    fn seek(&self, _offset: i64, _whence: u32, _current: u64) -> Option<Result<u64>> {
+        Some(Ok(0))
+    }
+    fn mmap(&self, _offset: u64, _len: usize, _shared: bool, _write: bool) -> Result<MmapSource> {
+        match self {
+            Memory::Zero => Ok(MmapSource::Anonymous),
+            _ => Err(Errno::NODEV),
+        }
+    }
+    fn ioctl(&self, _command: u32, _arg: usize) -> Result<usize> {
+        Err(Errno::NOTTY)
+    }
+}
+
+/// /dev/random and /dev/urandom: the host's generator.
+struct Random;
+
+impl FileOps for Random {
+    fn read(&self, dst: &mut IoDst<'_>, _offset: u64, _nonblock: bool) -> Result<usize> {
+        let mut chunk = [0u8; 256];
+        let mut done = 0;
+        while !dst.is_empty() {
+            let step = chunk.len().min(dst.remaining());
+            host::system::random(&mut chunk[..step], 0)?;
+            match dst.put(&chunk[..step]) {
+                Ok(count) => done += count,
+                Err(_) if done > 0 => break,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(done)
+    }
+    /// Contributions to the pool are taken and thrown away: the pool is the host's.
+    fn write(&self, src: &mut IoSrc<'_>, at: WriteAt, _nonblock: bool) -> Result<(usize, u64)> {
+        let from = if let WriteAt::Offset(offset) = at { offset } else { 0 };
+        let mut chunk = [0u8; 256];
+        let mut done = 0;
+        while !src.is_empty() {
+            done += src.take(&mut chunk)?;
+        }
+        Ok((done, from + done as u64))
+    }
+    fn seek(&self, _offset: i64, _whence: u32, current: u64) -> Option<Result<u64>> {
+        Some(Ok(current))
+    }
+    fn poll(&self, _table: &mut PollTable<'_>) -> PollEvents {
+        PollEvents::READABLE | PollEvents::WRITABLE
+    }
+}

@@ -1,0 +1,243 @@
+//! /dev: the devices every program may expect, and links to the caller's descriptors.
+//!
+//! The tree is fixed but for `/dev/shm` and `/dev/pts`, on which other file systems are mounted.
+
+mod device;
+
+pub use device::open_device;
+
+use crate::vfs::{FileOps, FileSystem, FileType, Inode, InodeRef, OpenFlags, ReaddirSink, SetAttr, Stat, StatFs, TimeSpec};
+use crate::{Errno, Result};
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use host::mutex::Mutex;
+
+/// `makedev(major, minor)` in the encoding of `st_rdev`.
+const fn makedev(major: u64, minor: u64) -> u64 {
+    (minor & 0xff) | (major & 0xfff) << 8 | (minor & !0xff) << 12
+}
+
+enum Kind {
+    Device(u64),
+    Link(&'static str),
+    Dir,
+}
+
+/// Name, mode, what it is.
+const NODES: &[(&str, u32, Kind)] = &[
+    ("console", 0o600, Kind::Device(makedev(5, 1))),
+    ("fd", 0o777, Kind::Link("/proc/self/fd")),
+    ("full", 0o666, Kind::Device(makedev(1, 7))),
+    ("null", 0o666, Kind::Device(makedev(1, 3))),
+    ("pts", 0o755, Kind::Dir),
+    ("random", 0o666, Kind::Device(makedev(1, 8))),
+    ("shm", 0o1777, Kind::Dir),
+    ("stderr", 0o777, Kind::Link("/proc/self/fd/2")),
+    ("stdin", 0o777, Kind::Link("/proc/self/fd/0")),
+    ("stdout", 0o777, Kind::Link("/proc/self/fd/1")),
+    ("tty", 0o666, Kind::Device(makedev(5, 0))),
+    ("urandom", 0o666, Kind::Device(makedev(1, 9))),
+    ("zero", 0o666, Kind::Device(makedev(1, 5))),
+];
+
+/// `st_dev` of the file system: an anonymous device number.
+const DEV: u64 = makedev(0, 5);
+
+/// The file system.
+pub struct DevFs {
+    nodes: Mutex<Vec<InodeRef>>,
+    me: Weak<DevFs>,
+    made: TimeSpec,
+}
+
+impl DevFs {
+    /// Makes the tree.
+    pub fn new() -> Arc<DevFs> {
+        let made = TimeSpec::from_ns(host::clock::realtime_ns());
+        let fs = Arc::new_cyclic(|me| DevFs { nodes: Mutex::new(Vec::new()), me: me.clone(), made });
+        let nodes = NODES.iter().enumerate().map(|(n, (_, mode, kind))| {
+            let node: InodeRef = Arc::new(Node {
+                fs: fs.clone(),
+                ino: n as u64 + 2,
+                kind,
+                attr: Mutex::new(Attr { mode: *mode, uid: 0, gid: 0, atime: made, mtime: made, ctime: made }),
+            });
+            node
+        });
+        *fs.nodes.lock() = nodes.collect();
+        fs
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> InodeRef {
+        match self.me.upgrade() {
+            Some(fs) => Arc::new(Root { fs }),
+            // Not while `self` is borrowed from an `Arc`.
+            None => Arc::new(Root { fs: DevFs::new() }),
+        }
+    }
+}
+
+impl FileSystem for DevFs {
+    fn name(&self) -> &'static str {
+        "devtmpfs"
+    }
+    fn statfs(&self) -> Result<StatFs> {
+        Ok(StatFs { kind: 0x0102_1994, bsize: 4096, frsize: 4096, namelen: 255, files: NODES.len() as u64, ..StatFs::default() })
+    }
+    fn options(&self) -> &'static str {
+        "rw,nosuid,relatime"
+    }
+}
+
+struct Root {
+    fs: Arc<DevFs>,
+}
+
+impl Inode for Root {
+    fn kind(&self) -> FileType {
+        FileType::Directory
+    }
+    fn stat(&self) -> Result<Stat> {
+        let attr = Attr { mode: 0o755, uid: 0, gid: 0, atime: self.fs.made, mtime: self.fs.made, ctime: self.fs.made };
+        Ok(attr.stat(1, FileType::Directory, 0, 4))
+    }
+    fn file_system(&self) -> Arc<dyn FileSystem> {
+        self.fs.clone()
+    }
+    fn lookup(&self, name: &[u8]) -> Result<InodeRef> {
+        let at = NODES.iter().position(|(known, ..)| known.as_bytes() == name).ok_or(Errno::NOENT)?;
+        self.fs.nodes.lock().get(at).cloned().ok_or(Errno::NOENT)
+    }
+    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Box<dyn FileOps>> {
+        Ok(Box::new(OpenRoot))
+    }
+}
+
+struct OpenRoot;
+
+impl FileOps for OpenRoot {
+    fn readdir(&self, from: u64, sink: &mut dyn ReaddirSink) -> Result<()> {
+        let dots = [(".", 1, FileType::Directory), ("..", 1, FileType::Directory)];
+        let nodes = NODES.iter().enumerate().map(|(n, (name, _, kind))| (*name, n as u64 + 2, kind.file_type()));
+        for (n, (name, ino, kind)) in dots.into_iter().chain(nodes).enumerate().skip(from as usize) {
+            if !sink.entry(ino, n as u64 + 1, kind, name.as_bytes()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Kind {
+    fn file_type(&self) -> FileType {
+        match self {
+            Kind::Device(_) => FileType::CharDevice,
+            Kind::Link(_) => FileType::Symlink,
+            Kind::Dir => FileType::Directory,
+        }
+    }
+}
+
+struct Attr {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    atime: TimeSpec,
+    mtime: TimeSpec,
+    ctime: TimeSpec,
+}
+
+impl Attr {
+    fn stat(&self, ino: u64, kind: FileType, rdev: u64, nlink: u32) -> Stat {
+        Stat {
+            dev: DEV,
+            ino,
+            mode: kind.mode_bits() | self.mode,
+            nlink,
+            uid: self.uid,
+            gid: self.gid,
+            rdev,
+            size: 0,
+            blksize: 4096,
+            blocks: 0,
+            atime: self.atime,
+            mtime: self.mtime,
+            ctime: self.ctime,
+            btime: None,
+            attributes: 0,
+            attributes_mask: 0,
+        }
+    }
+}
+
+struct Node {
+    fs: Arc<DevFs>,
+    ino: u64,
+    kind: &'static Kind,
+    attr: Mutex<Attr>,
+}
+
+impl Inode for Node {
+    fn kind(&self) -> FileType {
+        self.kind.file_type()
+    }
+    fn stat(&self) -> Result<Stat> {
+        let rdev = if let Kind::Device(rdev) = self.kind { *rdev } else { 0 };
+        let nlink = if self.kind() == FileType::Directory { 2 } else { 1 };
+        let mut stat = self.attr.lock().stat(self.ino, self.kind(), rdev, nlink);
+        if let Kind::Link(target) = self.kind {
+            stat.size = target.len() as u64;
+        }
+        Ok(stat)
+    }
+    fn file_system(&self) -> Arc<dyn FileSystem> {
+        self.fs.clone()
+    }
+    fn set_attr(&self, attr: &SetAttr) -> Result<()> {
+        let mut now = self.attr.lock();
+        if attr.size.is_some_and(|_| self.kind() == FileType::Directory) {
+            return Err(Errno::ISDIR);
+        }
+        now.mode = attr.mode.unwrap_or(now.mode);
+        now.uid = attr.uid.unwrap_or(now.uid);
+        now.gid = attr.gid.unwrap_or(now.gid);
+        now.atime = attr.atime.unwrap_or(now.atime);
+        now.mtime = attr.mtime.unwrap_or(now.mtime);
+        now.ctime = TimeSpec::from_ns(host::clock::coarse_realtime_ns());
+        Ok(())
+    }
+    fn lookup(&self, _name: &[u8]) -> Result<InodeRef> {
+        Err(if self.kind() == FileType::Directory { Errno::NOENT } else { Errno::NOTDIR })
+    }
+    fn readlink(&self) -> Result<Vec<u8>> {
+        match self.kind {
+            Kind::Link(target) => Ok(target.as_bytes().to_vec()),
+            _ => Err(Errno::INVAL),
+        }
+    }
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
+        match self.kind {
+            Kind::Device(rdev) => open_device(*rdev, flags),
+            Kind::Link(_) => Err(Errno::LOOP),
+            Kind::Dir => Ok(Box::new(EmptyDir { ino: self.ino })),
+        }
+    }
+}
+
+/// A directory on which something is mounted, seen without it.
+struct EmptyDir {
+    ino: u64,
+}
+
+impl FileOps for EmptyDir {
+    fn readdir(&self, from: u64, sink: &mut dyn ReaddirSink) -> Result<()> {
+        for (n, (name, ino)) in [(".", self.ino), ("..", 1)].into_iter().enumerate().skip(from as usize) {
+            if !sink.entry(ino, n as u64 + 1, FileType::Directory, name.as_bytes()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

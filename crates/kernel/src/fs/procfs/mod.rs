@@ -1,0 +1,45 @@
+//! /proc (proc(5)): the kernel's own processes, and what the host says of the machine.
+//!
+//! `node` is the tree: which names there are and what each is. `process` and `fds` write what is in the files of a
+//! process; `machine` passes on what the host's /proc says of the machine.
+
+mod fds;
+mod machine;
+mod mounts;
+mod node;
+mod process;
+mod status;
+mod text;
+
+use crate::Result;
+use crate::vfs::{FileSystem, InodeRef, StatFs};
+use alloc::sync::Arc;
+
+/// The file system.
+pub struct ProcFs {
+    made_ns: u64,
+}
+
+impl ProcFs {
+    /// Makes it.
+    pub fn new() -> Arc<ProcFs> {
+        Arc::new(ProcFs { made_ns: host::clock::realtime_ns() })
+    }
+
+    /// The root directory.
+    pub fn root(self: &Arc<Self>) -> InodeRef {
+        node::root(self)
+    }
+}
+
+impl FileSystem for ProcFs {
+    fn name(&self) -> &'static str {
+        "proc"
+    }
+    fn statfs(&self) -> Result<StatFs> {
+        Ok(StatFs { kind: 0x9fa0, bsize: 4096, frsize: 4096, namelen: 255, ..StatFs::default() })
+    }
+    fn options(&self) -> &'static str {
+        "rw,nosuid,nodev,noexec,relatime"
+    }
+}

@@ -1,0 +1,436 @@
+//! The tree of /proc: what each name is.
+
+use super::text::Text;
+use super::{ProcFs, fds, machine, process};
+use crate::task::{Cred, Process, Task, find_process, processes};
+use crate::vfs::{
+    CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, OpenFlags, ReaddirSink, SetAttr, Stat, TimeSpec,
+};
+use crate::{Errno, Result};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hasher};
+use host::io::{IoDst, IoSrc};
+
+/// What a node is.
+#[derive(Clone)]
+enum What {
+    Root,
+    /// `self` and `thread-self`.
+    SelfLink(bool),
+    /// `mounts` and `net` of the root: links below `self`.
+    RootLink(&'static str),
+    /// A file or directory of the host's /proc about the machine, by its path below /proc.
+    Machine(Vec<u8>, FileType),
+    Process(Arc<Process>),
+    TaskDir(Arc<Process>),
+    Task(Arc<Process>, Arc<Task>),
+    File(Arc<Process>, Arc<Task>, usize),
+    /// `exe`, `cwd`, `root`.
+    Link(Arc<Process>, &'static str),
+    FdDir(Arc<Process>),
+    FdLink(Arc<Process>, Fd),
+    FdInfoDir(Arc<Process>),
+    FdInfo(Arc<Process>, Fd),
+    Memory(Arc<Process>),
+    NetDir,
+    NsDir,
+}
+
+const LINKS: [&str; 3] = ["cwd", "exe", "root"];
+/// Directories of /proc/PID.
+const DIRS: [&str; 5] = ["fd", "fdinfo", "net", "ns", "task"];
+
+struct Node {
+    fs: Arc<ProcFs>,
+    what: What,
+}
+
+/// The root directory.
+pub fn root(fs: &Arc<ProcFs>) -> InodeRef {
+    Arc::new(Node { fs: fs.clone(), what: What::Root })
+}
+
+fn caller() -> Result<Arc<Task>> {
+    crate::task::current_task().ok_or(Errno::NOENT)
+}
+
+fn main_task(process: &Arc<Process>) -> Result<Arc<Task>> {
+    process.tasks.lock().first().cloned().ok_or(Errno::SRCH)
+}
+
+fn number<T: core::str::FromStr>(name: &[u8]) -> Option<T> {
+    // Linux takes no sign and no leading zero.
+    if name.is_empty() || name.len() > 1 && name[0] == b'0' || !name.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    core::str::from_utf8(name).ok()?.parse().ok()
+}
+
+impl What {
+    fn kind(&self) -> FileType {
+        match self {
+            What::Machine(_, kind) => *kind,
+            What::SelfLink(_) | What::RootLink(_) | What::Link(..) | What::FdLink(..) => FileType::Symlink,
+            What::File(..) | What::FdInfo(..) | What::Memory(_) => FileType::Regular,
+            _ => FileType::Directory,
+        }
+    }
+
+    fn mode(&self) -> u32 {
+        match self {
+            What::File(_, _, n) => process::FILES[*n].1,
+            What::FdInfo(..) => 0o400,
+            What::Memory(_) => 0o600,
+            What::FdDir(_) | What::FdInfoDir(_) => 0o500,
+            What::NsDir => 0o511,
+            What::Machine(path, _) => machine::mode(path).unwrap_or(0o444) & 0o555,
+            What::FdLink(process, fd) => {
+                let flags = process.files.lock().get(*fd).map_or(OpenFlags::empty(), |file| file.flags());
+                let read = if flags.readable() || flags.contains(OpenFlags::PATH) { 0o500 } else { 0o100 };
+                read | if flags.writable() { 0o300 } else { 0o100 }
+            }
+            what if what.kind() == FileType::Symlink => 0o777,
+            _ => 0o555,
+        }
+    }
+
+    fn process(&self) -> Option<&Arc<Process>> {
+        match self {
+            What::Process(p) | What::TaskDir(p) | What::Task(p, _) | What::File(p, ..) | What::Link(p, _) => Some(p),
+            What::FdDir(p) | What::FdLink(p, _) | What::FdInfoDir(p) | What::FdInfo(p, _) | What::Memory(p) => Some(p),
+            _ => None,
+        }
+    }
+
+    /// A number that is the same for the same thing, as inode number.
+    fn ino(&self) -> u64 {
+        let mut hasher = foldhash_like();
+        let pid = self.process().map_or(0, |process| process.pid);
+        hasher.write_i32(pid);
+        match self {
+            What::Root => return 1,
+            What::SelfLink(thread) => hasher.write(&[1, u8::from(*thread)]),
+            What::RootLink(name) | What::Link(_, name) => hasher.write(name.as_bytes()),
+            What::Machine(path, _) => hasher.write(path),
+            What::Process(_) => hasher.write_u8(2),
+            What::TaskDir(_) => hasher.write_u8(3),
+            What::Task(_, task) => hasher.write_i32(task.tid),
+            What::File(_, task, n) => hasher.write(&[(task.tid as u8), *n as u8]),
+            What::FdDir(_) => hasher.write_u8(4),
+            What::FdLink(_, fd) => hasher.write_i32(*fd),
+            What::FdInfoDir(_) => hasher.write_u8(5),
+            What::FdInfo(_, fd) => hasher.write_i32(-*fd - 1),
+            What::Memory(_) => hasher.write_u8(6),
+            What::NetDir => hasher.write_u8(7),
+            What::NsDir => hasher.write_u8(8),
+        }
+        // Below the dynamic numbers of Linux's procfs there are none, so this range is free.
+        0x1000_0000 | hasher.finish() & 0x0fff_ffff
+    }
+
+    /// The child called `name`.
+    fn lookup(&self, name: &[u8]) -> Result<What> {
+        let text = core::str::from_utf8(name).map_err(|_| Errno::NOENT)?;
+        match self {
+            What::Root => match text {
+                "self" => Ok(What::SelfLink(false)),
+                "thread-self" => Ok(What::SelfLink(true)),
+                "mounts" => Ok(What::RootLink("self/mounts")),
+                "net" => Ok(What::RootLink("self/net")),
+                "sys" => Ok(What::Machine(b"sys".to_vec(), FileType::Directory)),
+                _ if machine::ROOT.contains(&text) => Ok(What::Machine(name.to_vec(), machine::kind(name)?)),
+                _ => number(name).and_then(find_process).map(What::Process).ok_or(Errno::NOENT),
+            },
+            What::Machine(path, FileType::Directory) => {
+                let path = [path, &b"/"[..], name].concat();
+                let kind = machine::kind(&path)?;
+                Ok(What::Machine(path, kind))
+            }
+            What::Process(p) => match text {
+                "fd" => Ok(What::FdDir(p.clone())),
+                "fdinfo" => Ok(What::FdInfoDir(p.clone())),
+                "task" => Ok(What::TaskDir(p.clone())),
+                _ => Self::task_entry(p, &main_task(p)?, text),
+            },
+            What::Task(p, task) => match text {
+                "fd" => Ok(What::FdDir(p.clone())),
+                "fdinfo" => Ok(What::FdInfoDir(p.clone())),
+                _ => Self::task_entry(p, task, text),
+            },
+            What::TaskDir(p) => {
+                let tid: i32 = number(name).ok_or(Errno::NOENT)?;
+                let task = p.tasks.lock().iter().find(|task| task.tid == tid).cloned();
+                Ok(What::Task(p.clone(), task.ok_or(Errno::NOENT)?))
+            }
+            What::FdDir(p) | What::FdInfoDir(p) => {
+                let fd: Fd = number(name).ok_or(Errno::NOENT)?;
+                p.files.lock().get(fd).map_err(|_| Errno::NOENT)?;
+                Ok(if let What::FdDir(_) = self { What::FdLink(p.clone(), fd) } else { What::FdInfo(p.clone(), fd) })
+            }
+            What::NetDir | What::NsDir => Err(Errno::NOENT),
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
+    /// What /proc/PID and /proc/PID/task/TID have in common.
+    fn task_entry(p: &Arc<Process>, task: &Arc<Task>, name: &str) -> Result<What> {
+        match name {
+            "net" => return Ok(What::NetDir),
+            "ns" => return Ok(What::NsDir),
+            "mem" => return Ok(What::Memory(p.clone())),
+            _ => {}
+        }
+        if let Some(link) = LINKS.iter().find(|link| **link == name) {
+            return Ok(What::Link(p.clone(), link));
+        }
+        let n = process::FILES.iter().position(|(known, _)| *known == name).ok_or(Errno::NOENT)?;
+        Ok(What::File(p.clone(), task.clone(), n))
+    }
+
+    /// Names of all children.
+    fn list(&self) -> Result<Vec<Vec<u8>>> {
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut add = |name: &str| names.push(name.as_bytes().to_vec());
+        match self {
+            What::Root => {
+                ["self", "thread-self", "mounts", "net", "sys"].iter().for_each(|name| add(name));
+                machine::ROOT.iter().filter(|name| machine::kind(name.as_bytes()).is_ok()).for_each(|name| add(name));
+                processes().iter().for_each(|process| add(&alloc::format!("{}", process.pid)));
+            }
+            What::Machine(path, _) => return Ok(machine::list(path)?.into_iter().map(|(name, _)| name).collect()),
+            What::Process(_) | What::Task(..) => {
+                let is_task = matches!(self, What::Task(..));
+                DIRS.iter().filter(|name| !is_task || **name != "task").for_each(|name| add(name));
+                process::FILES.iter().for_each(|(name, _)| add(name));
+                LINKS.iter().for_each(|name| add(name));
+                add("mem");
+            }
+            What::TaskDir(p) => p.tasks.lock().iter().for_each(|task| add(&alloc::format!("{}", task.tid))),
+            What::FdDir(p) | What::FdInfoDir(p) => {
+                let files = p.files.lock().clone();
+                files.list(0, usize::MAX).iter().for_each(|fd| add(&alloc::format!("{fd}")));
+            }
+            _ => {}
+        }
+        Ok(names)
+    }
+}
+
+/// A fixed-seed hasher: inode numbers are stable within an instance.
+fn foldhash_like() -> impl Hasher {
+    hashbrown::DefaultHashBuilder::default().build_hasher()
+}
+
+impl Inode for Node {
+    fn kind(&self) -> FileType {
+        self.what.kind()
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        let now = TimeSpec::from_ns(self.fs.made_ns);
+        let (uid, gid) = self.what.process().map_or((0, 0), |process| {
+            let cred = process.cred();
+            (cred.euid, cred.egid)
+        });
+        let dir = self.kind() == FileType::Directory;
+        let size = match &self.what {
+            What::FdLink(..) => 64,
+            _ => 0,
+        };
+        Ok(Stat {
+            dev: 0x16,
+            ino: self.what.ino(),
+            mode: self.kind().mode_bits() | self.what.mode(),
+            nlink: if dir { 2 } else { 1 },
+            uid,
+            gid,
+            rdev: 0,
+            size,
+            blksize: 1024,
+            blocks: 0,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            btime: None,
+            attributes: 0,
+            attributes_mask: 0,
+        })
+    }
+
+    fn file_system(&self) -> Arc<dyn FileSystem> {
+        self.fs.clone()
+    }
+
+    fn set_attr(&self, attr: &SetAttr) -> Result<()> {
+        // Opening a writable file with O_TRUNC is fine.
+        if attr.size.is_some() && attr.mode.is_none() { Ok(()) } else { Err(Errno::PERM) }
+    }
+
+    fn permission(&self, cred: &Cred, mask: u32) -> Result<()> {
+        if mask & 2 != 0 && matches!(self.what, What::Machine(..)) {
+            return Err(Errno::ACCESS);
+        }
+        // A process may always look at itself.
+        let own = self.what.process().is_some_and(|process| process.cred().euid == cred.euid);
+        if own && mask & 2 == 0 {
+            return Ok(());
+        }
+        cred.check_mode(&self.stat()?, mask)
+    }
+
+    fn cache_policy(&self) -> CachePolicy {
+        CachePolicy::Never
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<InodeRef> {
+        Ok(Arc::new(Node { fs: self.fs.clone(), what: self.what.lookup(name)? }))
+    }
+
+    fn readlink(&self) -> Result<Vec<u8>> {
+        match &self.what {
+            What::SelfLink(false) => Ok(alloc::format!("{}", caller()?.process.pid).into_bytes()),
+            What::SelfLink(true) => {
+                let task = caller()?;
+                Ok(alloc::format!("{}/task/{}", task.process.pid, task.tid).into_bytes())
+            }
+            What::RootLink(target) => Ok(target.as_bytes().to_vec()),
+            What::Link(p, _) => match self.magic_link().ok_or(Errno::NOENT)?? {
+                MagicLink::Dentry(dentry) => Ok(fds::dentry_text(p, &dentry)),
+                MagicLink::Inode(_) => Err(Errno::NOENT),
+            },
+            What::FdLink(p, fd) => {
+                let files = p.files.lock().clone();
+                let file = files.get(*fd).map_err(|_| Errno::NOENT)?;
+                Ok(fds::link_text(p, &file))
+            }
+            _ => Err(Errno::INVAL),
+        }
+    }
+
+    fn magic_link(&self) -> Option<Result<MagicLink>> {
+        match &self.what {
+            What::Link(p, name) => Some(match *name {
+                "cwd" => Ok(MagicLink::Dentry(p.fs.lock().cwd.lock().clone())),
+                "root" => Ok(MagicLink::Dentry(p.fs.lock().root.lock().clone())),
+                _ => p.exec.lock().exe.clone().map(MagicLink::Dentry).ok_or(Errno::NOENT),
+            }),
+            What::FdLink(p, fd) => {
+                let files = p.files.lock().clone();
+                Some(files.get(*fd).map(|file| fds::target(&file)).map_err(|_| Errno::NOENT))
+            }
+            _ => None,
+        }
+    }
+
+    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Box<dyn FileOps>> {
+        match &self.what {
+            What::File(p, task, n) => {
+                let (name, mode) = process::FILES[*n];
+                let (p, task) = (p.clone(), task.clone());
+                let writer = task.clone();
+                let generate = Box::new(move || process::read(name, &p, &task));
+                Ok(if mode & 0o200 != 0 {
+                    Text::writable(generate, Box::new(move |bytes| process::write(name, &writer, bytes)))
+                } else {
+                    Text::new(generate)
+                })
+            }
+            What::FdInfo(p, fd) => {
+                let (p, fd) = (p.clone(), *fd);
+                Ok(Text::new(Box::new(move || {
+                    let files = p.files.lock().clone();
+                    let file = files.get(fd).map_err(|_| Errno::NOENT)?;
+                    Ok(fds::info(&file, files.cloexec(fd).unwrap_or(false)))
+                })))
+            }
+            What::Machine(path, FileType::Regular) => {
+                let path = path.clone();
+                Ok(Text::new(Box::new(move || machine::read(&path))))
+            }
+            What::Memory(p) => Ok(Box::new(ProcMem { pid: p.pid })),
+            what if what.kind() == FileType::Directory => Ok(Box::new(OpenDir { what: what.clone() })),
+            _ => Err(Errno::LOOP),
+        }
+    }
+}
+
+struct OpenDir {
+    what: What,
+}
+
+impl FileOps for OpenDir {
+    fn readdir(&self, from: u64, sink: &mut dyn ReaddirSink) -> Result<()> {
+        let ino = self.what.ino();
+        let mut at = 0;
+        for dot in [&b"."[..], b".."] {
+            at += 1;
+            if at > from && !sink.entry(ino, at, FileType::Directory, dot) {
+                return Ok(());
+            }
+        }
+        for name in self.what.list()? {
+            at += 1;
+            if at <= from {
+                continue;
+            }
+            // What has gone away since is skipped.
+            let Ok(child) = self.what.lookup(&name) else { continue };
+            if !sink.entry(child.ino(), at, child.kind(), &name) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// /proc/PID/mem of the caller itself.
+struct ProcMem {
+    pid: i32,
+}
+
+impl ProcMem {
+    fn check(&self) -> Result<()> {
+        let own = crate::task::current_task().is_some_and(|task| task.process.pid == self.pid);
+        if own { Ok(()) } else { Err(Errno::IO) }
+    }
+}
+
+impl FileOps for ProcMem {
+    fn read(&self, dst: &mut IoDst<'_>, offset: u64, _nonblock: bool) -> Result<usize> {
+        self.check()?;
+        let mut bytes = alloc::vec![0; dst.remaining().min(64 << 10)];
+        let left = usercopy::copy_from_user(&mut bytes, offset as usize);
+        if left == bytes.len() && left > 0 {
+            return Err(Errno::IO);
+        }
+        dst.put(&bytes[..bytes.len() - left])
+    }
+
+    fn write(&self, src: &mut IoSrc<'_>, at: crate::vfs::WriteAt, _nonblock: bool) -> Result<(usize, u64)> {
+        self.check()?;
+        let crate::vfs::WriteAt::Offset(offset) = at else { return Err(Errno::INVAL) };
+        let mut bytes = alloc::vec![0; src.remaining().min(64 << 10)];
+        let count = src.take(&mut bytes)?;
+        let left = usercopy::copy_to_user(offset as usize, &bytes[..count]);
+        if left == count && left > 0 { Err(Errno::IO) } else { Ok((count - left, offset + (count - left) as u64)) }
+    }
+
+    fn seek(&self, offset: i64, whence: u32, current: u64) -> Option<Result<u64>> {
+        Some(match whence {
+            0 => Ok(offset as u64),
+            1 => Ok(current.wrapping_add_signed(offset)),
+            _ => Err(Errno::INVAL),
+        })
+    }
+}
+
+impl core::fmt::Debug for What {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let pid = self.process().map(|process| process.pid);
+        f.write_str(&String::from("/proc node"))?;
+        write!(f, " {pid:?}")
+    }
+}
