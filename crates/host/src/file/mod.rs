@@ -83,30 +83,42 @@ pub fn open(dir: Option<&HostFd>, path: &[u8], flags: u32, mode: u32, resolve: u
     })
 }
 
-/// The descriptors of the host process that pass an exec, in order: those are the program's.
-pub fn open_descriptors() -> Vec<i32> {
+/// Names and `d_type`s in a host directory, without `.` and `..`, in the host's order.
+///
+/// # Errors
+/// Those of openat2(2) and getdents64(2).
+pub fn list_directory(path: &[u8]) -> Result<Vec<(Vec<u8>, u8)>> {
+    let dir = open(None, path, O_RDONLY | O_DIRECTORY, 0, 0)?;
     let mut found = Vec::new();
-    let Ok(dir) = open(None, b"/proc/self/fd", O_RDONLY | O_DIRECTORY, 0, 0) else {
-        // Without /proc: the first ones, one by one.
-        found.extend((0..1024).filter(|&fd| passes_exec(fd)));
-        return found;
-    };
     let mut buf = alloc::vec![0u8; 8192];
     loop {
         // SAFETY: the buffer is live and of the length given.
-        let raw =
-            unsafe { syscall3(__NR_getdents64, dir.raw() as usize, buf.as_mut_ptr() as usize, buf.len()) };
-        let Ok(len @ 1..) = check(raw) else { break };
+        let raw = unsafe { syscall3(__NR_getdents64, dir.raw() as usize, buf.as_mut_ptr() as usize, buf.len()) };
+        let len = check(raw)?;
+        if len == 0 {
+            return Ok(found);
+        }
         let mut at = 0;
         while at + 19 <= len {
-            // struct linux_dirent64: 16 bytes, d_reclen, d_type, d_name.
-            let reclen = usize::from(u16::from_ne_bytes([buf[at + 16], buf[at + 17]]));
-            let name = buf[at + 19..at + reclen].split(|&b| b == 0).next().unwrap_or(&[]);
-            let fd = core::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
-            found.extend(fd.filter(|&fd| fd != dir.raw() && passes_exec(fd)));
-            at += reclen.max(19);
+            // struct linux_dirent64: d_ino, d_off, d_reclen (16), d_type (18), d_name (19).
+            let reclen = usize::from(u16::from_ne_bytes([buf[at + 16], buf[at + 17]])).max(19);
+            let name = buf[at + 19..(at + reclen).min(len)].split(|&b| b == 0).next().unwrap_or(&[]);
+            if name != b"." && name != b".." {
+                found.push((name.to_vec(), buf[at + 18]));
+            }
+            at += reclen;
         }
     }
+}
+
+/// The descriptors of the host process that pass an exec, in order: those are the program's.
+pub fn open_descriptors() -> Vec<i32> {
+    let Ok(names) = list_directory(b"/proc/self/fd") else {
+        // Without /proc: the first ones, one by one.
+        return (0..1024).filter(|&fd| passes_exec(fd)).collect();
+    };
+    let numbers = names.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok()?.parse().ok());
+    let mut found: Vec<i32> = numbers.filter(|&fd| passes_exec(fd)).collect();
     found.sort_unstable();
     found
 }

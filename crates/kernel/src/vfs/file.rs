@@ -172,6 +172,10 @@ pub trait FileOps: Any + Send + Sync {
     fn set_flags(&self, flags: OpenFlags) {}
     /// A further line or more for /proc/PID/fdinfo.
     fn fdinfo(&self, out: &mut alloc::vec::Vec<u8>) {}
+    /// What a link of /proc/PID/fd to it says, when it has no name in the tree and is neither pipe nor socket.
+    fn link_text(&self) -> Option<alloc::vec::Vec<u8>> {
+        None
+    }
     /// The host descriptor behind it, where reads and writes go straight to the host.
     fn host_fd(&self) -> Option<&Arc<HostFd>> {
         None

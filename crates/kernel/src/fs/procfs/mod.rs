@@ -10,6 +10,7 @@ mod node;
 mod process;
 mod status;
 mod text;
+mod vm;
 
 use crate::Result;
 use crate::vfs::{FileSystem, InodeRef, StatFs};

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 /// A file of /proc/PID and /proc/PID/task/TID: name and permission bits.
-pub const FILES: [(&str, u32); 27] = [
+pub const FILES: [(&str, u32); 25] = [
     ("auxv", 0o400),
     ("cgroup", 0o444),
     ("cmdline", 0o444),
@@ -30,8 +30,6 @@ pub const FILES: [(&str, u32); 27] = [
     ("sched", 0o644),
     ("schedstat", 0o444),
     ("sessionid", 0o444),
-    ("smaps", 0o444),
-    ("smaps_rollup", 0o444),
     ("stat", 0o444),
     ("statm", 0o444),
     ("status", 0o444),
@@ -63,9 +61,7 @@ pub fn read(name: &str, process: &Arc<Process>, task: &Arc<Task>) -> Result<Vec<
         "io" => b"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n".to_vec(),
         "limits" => limits(process).into_bytes(),
         "loginuid" | "sessionid" => b"4294967295".to_vec(),
-        "maps" => mm().maps_text(&root()),
-        "smaps" => mm().smaps_text(&root()),
-        "smaps_rollup" => mm().smaps_rollup_text(),
+        "maps" => super::vm::maps(&mm(), &root()),
         "mountinfo" => mounts::mountinfo(process),
         "mounts" => mounts::mounts(process),
         "oom_adj" | "oom_score" | "oom_score_adj" => b"0\n".to_vec(),
