@@ -23,6 +23,7 @@ mod pending;
 pub(crate) mod send;
 pub mod set;
 mod state;
+mod status;
 
 pub use altstack::{AltStack, USER_LEN as STACK_T_LEN};
 pub use arch::{leave_handler, min_stack_size, stack_pointer};
@@ -34,6 +35,7 @@ pub use outside::{inherit, name};
 pub use pending::{Pending, queued};
 pub use send::{exit_group, force, force_fatal, set_action, thread_exited, to_current, to_process, to_task};
 pub use set::{NSIG, SigSet};
+pub use status::{StatusSets, status_sets};
 pub use state::{
     LastTrap, ProcessSignals, RestartBlock, Shared, TaskSignals, pending_for, restore_mask, set_blocked,
     set_temporary_mask, stop_waiting_for, wait_for,
