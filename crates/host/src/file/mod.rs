@@ -4,18 +4,25 @@
 //! `O_CLOEXEC`. Reads and writes take the program's memory directly ([`crate::io`]).
 
 mod attr;
+mod dir;
+mod ioctl;
+pub mod name;
 mod rw;
+mod xattr;
 
-pub use attr::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, HostStat, stat};
+pub use attr::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, HostStat, HostStatFs, chmod, chown, set_times, stat};
+pub use dir::{HostDirent, parse_dirent};
 pub use rw::{PollFd, poll_now};
 
 use crate::{Errno, Result, check, syscall1, syscall3, syscall4};
 use alloc::vec::Vec;
 use core::mem::size_of;
 use linux_raw_sys::general::{
-    __NR_close, __NR_fcntl, __NR_getdents64, __NR_openat2, AT_FDCWD, F_GETFD, O_CLOEXEC, O_DIRECTORY,
-    O_RDONLY, open_how,
+    __NR_close, __NR_fcntl, __NR_getdents64, __NR_openat, __NR_openat2, AT_FDCWD, F_GETFD, O_CLOEXEC,
+    O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, open_how,
 };
+use rustix::fd::{BorrowedFd, IntoRawFd};
+use rustix::fs::MemfdFlags;
 
 /// An open descriptor of the host, closed when dropped.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +38,26 @@ impl HostFd {
     #[inline]
     pub fn raw(&self) -> i32 {
         self.0
+    }
+
+    /// As `rustix` wants it.
+    #[inline]
+    fn borrow(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is open as long as `self` lives, and the number of an open one is never -1.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
+    }
+
+    /// The path of the magic link to it.
+    fn proc_path(&self) -> Vec<u8> {
+        alloc::format!("/proc/self/fd/{}", self.0).into_bytes()
+    }
+
+    /// `O_*` access mode and status flags (fcntl(2), `F_GETFL`).
+    ///
+    /// # Errors
+    /// Those of fcntl(2).
+    pub fn flags(&self) -> Result<u32> {
+        Ok(rustix::fs::fcntl_getfl(self.borrow())?.bits())
     }
 }
 
@@ -59,6 +86,38 @@ pub(crate) fn with_cstr<T>(path: &[u8], then: impl FnOnce(*const u8) -> Result<T
 
 pub(crate) fn dir_raw(dir: Option<&HostFd>) -> usize {
     dir.map_or(AT_FDCWD, HostFd::raw) as isize as usize
+}
+
+/// A new file in host memory without a name (memfd_create(2)); `name` shows up in the host's /proc.
+///
+/// # Errors
+/// Those of memfd_create(2).
+pub fn memfd(name: &[u8]) -> Result<HostFd> {
+    Ok(HostFd(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?.into_raw_fd()))
+}
+
+/// A descriptor that names `name` in `dir` without opening it (`O_PATH | O_NOFOLLOW`).
+///
+/// # Errors
+/// Those of open(2).
+pub fn open_name(dir: &HostFd, name: &[u8]) -> Result<HostFd> {
+    openat(dir, name, O_PATH | O_NOFOLLOW, 0)
+}
+
+/// openat(2) with `O_CLOEXEC`: what [`open`] does without restrictions, a little faster.
+///
+/// # Errors
+/// Those of openat(2).
+#[inline]
+pub fn openat(dir: &HostFd, name: &[u8], flags: u32, mode: u32) -> Result<HostFd> {
+    with_cstr(name, |name| {
+        let flags = flags | O_CLOEXEC;
+        // SAFETY: `name` is NUL-terminated.
+        let raw = unsafe {
+            syscall4(__NR_openat, dir_raw(Some(dir)), name as usize, flags as usize, mode as usize)
+        };
+        Ok(HostFd(check(raw)? as i32))
+    })
 }
 
 /// openat2(2) relative to `dir` (the working directory when `None`). `flags` and `mode` as in open(2), `resolve` its
@@ -93,7 +152,8 @@ pub fn list_directory(path: &[u8]) -> Result<Vec<(Vec<u8>, u8)>> {
     let mut buf = alloc::vec![0u8; 8192];
     loop {
         // SAFETY: the buffer is live and of the length given.
-        let raw = unsafe { syscall3(__NR_getdents64, dir.raw() as usize, buf.as_mut_ptr() as usize, buf.len()) };
+        let raw =
+            unsafe { syscall3(__NR_getdents64, dir.raw() as usize, buf.as_mut_ptr() as usize, buf.len()) };
         let len = check(raw)?;
         if len == 0 {
             return Ok(found);

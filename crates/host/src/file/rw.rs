@@ -3,7 +3,7 @@
 use super::HostFd;
 use crate::arch::syscall_blocking;
 use crate::io::{IoDst, IoSrc, Segment};
-use crate::{Errno, Result, check, syscall3};
+use crate::{Errno, Result, check, syscall3, syscall4, syscall6};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use linux_raw_sys::general as g;
@@ -35,7 +35,102 @@ fn transfer(
     })
 }
 
+/// As [`transfer`] at an offset, for files that never block long enough to be worth interrupting.
+fn transfer_at(
+    fd: i32,
+    single: u32,
+    vector: u32,
+    segment: Segment,
+    rest: &[Segment],
+    offset: u64,
+) -> Result<usize> {
+    if rest.is_empty() {
+        // SAFETY: as in `transfer`.
+        return check(unsafe { syscall4(single, fd as usize, segment.addr, segment.len, offset as usize) });
+    }
+    let mut all = Vec::with_capacity(rest.len() + 1);
+    all.push(segment);
+    all.extend_from_slice(rest);
+    // SAFETY: as in `transfer`.
+    check(unsafe { syscall4(vector, fd as usize, all.as_ptr() as usize, all.len(), offset as usize) })
+}
+
 impl HostFd {
+    /// pread(2) of a regular file, at most `max` bytes, straight into `dst`. Signals do not interrupt it, as they do
+    /// not interrupt reading a disk on Linux.
+    ///
+    /// # Errors
+    /// Those of pread(2).
+    #[inline]
+    pub fn read_at(&self, dst: &mut IoDst<'_>, offset: u64, max: usize) -> Result<usize> {
+        let (single, vector) = (g::__NR_pread64, g::__NR_preadv);
+        let count = if let Some(user) = dst.user_segments() {
+            let (mut segment, mut rest) = user?;
+            if segment.len.saturating_add(rest.iter().map(|s| s.len).sum()) > max {
+                // A short read is for the caller to go on from.
+                segment.len = segment.len.min(max);
+                rest = &[];
+            }
+            transfer_at(self.raw(), single, vector, segment, rest, offset)?
+        } else {
+            let Some(buf) = dst.kernel_bytes() else { return Err(Errno::FAULT) };
+            let segment = Segment { addr: buf.as_mut_ptr() as usize, len: buf.len().min(max) };
+            transfer_at(self.raw(), single, vector, segment, &[], offset)?
+        };
+        dst.advance(count);
+        Ok(count)
+    }
+
+    /// pwrite(2) of a regular file straight from `src`. Signals do not interrupt it.
+    ///
+    /// # Errors
+    /// Those of pwrite(2).
+    #[inline]
+    pub fn write_at(&self, src: &mut IoSrc<'_>, offset: u64) -> Result<usize> {
+        let (single, vector) = (g::__NR_pwrite64, g::__NR_pwritev);
+        let count = if let Some(user) = src.user_segments() {
+            let (segment, rest) = user?;
+            transfer_at(self.raw(), single, vector, segment, rest, offset)?
+        } else {
+            let Some(buf) = src.kernel_bytes() else { return Err(Errno::FAULT) };
+            let segment = Segment { addr: buf.as_ptr() as usize, len: buf.len() };
+            transfer_at(self.raw(), single, vector, segment, &[], offset)?
+        };
+        src.advance(count);
+        Ok(count)
+    }
+
+    /// Appends to a regular file in one step with finding its end (pwritev2(2), `RWF_APPEND`).
+    ///
+    /// # Errors
+    /// Those of pwritev2(2).
+    pub fn append(&self, src: &mut IoSrc<'_>) -> Result<usize> {
+        let (segment, rest) = if let Some(user) = src.user_segments() {
+            user?
+        } else {
+            let Some(buf) = src.kernel_bytes() else { return Err(Errno::FAULT) };
+            (Segment { addr: buf.as_ptr() as usize, len: buf.len() }, &[][..])
+        };
+        let mut all = Vec::with_capacity(rest.len() + 1);
+        all.push(segment);
+        all.extend_from_slice(rest);
+        // SAFETY: as in `transfer`. Offset 0 in two halves is ignored with RWF_APPEND.
+        let raw = unsafe {
+            syscall6(
+                g::__NR_pwritev2,
+                self.raw() as usize,
+                all.as_ptr() as usize,
+                all.len(),
+                0,
+                0,
+                g::RWF_APPEND as usize,
+            )
+        };
+        let count = check(raw)?;
+        src.advance(count);
+        Ok(count)
+    }
+
     /// read(2), or pread(2) with an offset, straight into `dst`. `EINTR` when a signal or timer wants attention.
     ///
     /// # Errors

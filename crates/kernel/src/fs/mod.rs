@@ -10,6 +10,8 @@
 //! ```
 
 pub mod devfs;
+mod host_dir;
+mod host_stat;
 pub mod hostfs;
 pub mod overlay;
 pub mod procfs;
@@ -56,8 +58,9 @@ pub fn mount_all(config: &BootConfig) -> Result<Arc<Dentry>, MountError> {
     let root_path = config.root.as_deref().unwrap_or(b"/");
     let about_root = |errno| (root_path.to_vec(), errno);
     let lower = open_dir(root_path).map_err(about_root)?;
-    let limits = overlay::Limits::new(config.upper_limit_bytes);
-    let overlay = overlay::Overlay::new(Some(lower), limits.clone()).map_err(about_root)?;
+    let mut limits = overlay::Limits::default();
+    limits.bytes = config.upper_limit_bytes.unwrap_or(limits.bytes);
+    let overlay = overlay::Overlay::new(Some(lower), limits).map_err(about_root)?;
     let root = Dentry::new_root(overlay.root(), None);
     record(&root, overlay.clone(), b"overlay");
 

@@ -35,11 +35,11 @@ pub use outside::{inherit, name};
 pub use pending::{Pending, queued};
 pub use send::{exit_group, force, force_fatal, set_action, thread_exited, to_current, to_process, to_task};
 pub use set::{NSIG, SigSet};
-pub use status::{StatusSets, status_sets};
 pub use state::{
     LastTrap, ProcessSignals, RestartBlock, Shared, TaskSignals, pending_for, restore_mask, set_blocked,
     set_temporary_mask, stop_waiting_for, wait_for,
 };
+pub use status::{StatusSets, status_sets};
 
 /// Whether `task` has a signal that is neither blocked nor ignored: one load.
 #[inline]

@@ -5,6 +5,7 @@ use crate::task::Cred;
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::any::Any;
+use host::mutex::OnceLock;
 
 /// A shared inode.
 pub type InodeRef = Arc<dyn Inode>;
@@ -91,6 +92,9 @@ pub trait FileSystem: Send + Sync {
         "rw,relatime"
     }
 }
+
+/// Where a fifo keeps its pipe and a socket its listener: whoever opens the node first fills it in.
+pub type SpecialSlot = OnceLock<Arc<dyn Any + Send + Sync>>;
 
 /// A file, directory, link, device, fifo or socket of some file system.
 ///
@@ -194,6 +198,10 @@ pub trait Inode: Any + Send + Sync {
     /// # Errors
     /// `ENXIO`, `ENODEV`, `EISDIR` …
     fn open(self: Arc<Self>, flags: super::OpenFlags) -> Result<Box<dyn FileOps>>;
+    /// The slot for what stands behind a fifo or a socket; lives as long as the inode.
+    fn special_slot(&self) -> Option<&SpecialSlot> {
+        None
+    }
     /// Value of an extended attribute.
     ///
     /// # Errors

@@ -25,7 +25,8 @@ pub use file::{
     File, FileOps, MmapSource, OpenFlags, Owner, OwnerKind, ReaddirSink, WriteAt, note_setid_change,
 };
 pub use inode::{
-    CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, XattrFlags, downcast_inode,
+    CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, SpecialSlot, XattrFlags,
+    downcast_inode,
 };
 pub use poll::{PollEvents, PollTable, Registrations};
 pub use stat::{FileType, SetAttr, Stat, StatFs, TimeSpec};

@@ -4,7 +4,6 @@ use crate::vfs::{FileOps, MmapSource, OpenFlags, PollEvents, PollTable, WriteAt}
 use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use host::file::HostFd;
 use host::io::{IoDst, IoSrc};
 
 /// Opens the character device with this `st_rdev`.

@@ -6,7 +6,9 @@ mod device;
 
 pub use device::open_device;
 
-use crate::vfs::{FileOps, FileSystem, FileType, Inode, InodeRef, OpenFlags, ReaddirSink, SetAttr, Stat, StatFs, TimeSpec};
+use crate::vfs::{
+    FileOps, FileSystem, FileType, Inode, InodeRef, OpenFlags, ReaddirSink, SetAttr, Stat, StatFs, TimeSpec,
+};
 use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
@@ -84,7 +86,14 @@ impl FileSystem for DevFs {
         "devtmpfs"
     }
     fn statfs(&self) -> Result<StatFs> {
-        Ok(StatFs { kind: 0x0102_1994, bsize: 4096, frsize: 4096, namelen: 255, files: NODES.len() as u64, ..StatFs::default() })
+        Ok(StatFs {
+            kind: 0x0102_1994,
+            bsize: 4096,
+            frsize: 4096,
+            namelen: 255,
+            files: NODES.len() as u64,
+            ..StatFs::default()
+        })
     }
     fn options(&self) -> &'static str {
         "rw,nosuid,relatime"
@@ -100,7 +109,14 @@ impl Inode for Root {
         FileType::Directory
     }
     fn stat(&self) -> Result<Stat> {
-        let attr = Attr { mode: 0o755, uid: 0, gid: 0, atime: self.fs.made, mtime: self.fs.made, ctime: self.fs.made };
+        let attr = Attr {
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            atime: self.fs.made,
+            mtime: self.fs.made,
+            ctime: self.fs.made,
+        };
         Ok(attr.stat(1, FileType::Directory, 0, 4))
     }
     fn file_system(&self) -> Arc<dyn FileSystem> {
@@ -120,7 +136,8 @@ struct OpenRoot;
 impl FileOps for OpenRoot {
     fn readdir(&self, from: u64, sink: &mut dyn ReaddirSink) -> Result<()> {
         let dots = [(".", 1, FileType::Directory), ("..", 1, FileType::Directory)];
-        let nodes = NODES.iter().enumerate().map(|(n, (name, _, kind))| (*name, n as u64 + 2, kind.file_type()));
+        let nodes =
+            NODES.iter().enumerate().map(|(n, (name, _, kind))| (*name, n as u64 + 2, kind.file_type()));
         for (n, (name, ino, kind)) in dots.into_iter().chain(nodes).enumerate().skip(from as usize) {
             if !sink.entry(ino, n as u64 + 1, kind, name.as_bytes()) {
                 break;

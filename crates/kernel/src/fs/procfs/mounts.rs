@@ -39,7 +39,8 @@ pub fn mountinfo(process: &Arc<Process>) -> Vec<u8> {
         let Some(path) = mount.dentry.path_from(&root) else { continue };
         // The mount it stands on: the one whose root lies closest above.
         let above = mount.dentry.covered().map(|covered| covered.mount_root());
-        let parent = above.and_then(|above| mounts.iter().position(|other| Arc::ptr_eq(&other.dentry, &above)));
+        let parent =
+            above.and_then(|above| mounts.iter().position(|other| Arc::ptr_eq(&other.dentry, &above)));
         let dev = mount.dentry.inode().stat().map_or(0, |stat| stat.dev);
         let (major, minor) = (dev >> 8 & 0xfff, dev & 0xff | dev >> 12 & 0xfff00);
         let (id, parent) = (n + 21, parent.map_or(1, |parent| parent + 21));

@@ -4,7 +4,8 @@ use super::text::Text;
 use super::{ProcFs, fds, machine, process};
 use crate::task::{Cred, Process, Task, find_process, processes};
 use crate::vfs::{
-    CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, OpenFlags, ReaddirSink, SetAttr, Stat, TimeSpec,
+    CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, OpenFlags, ReaddirSink,
+    SetAttr, Stat, TimeSpec,
 };
 use crate::{Errno, Result};
 use alloc::boxed::Box;
@@ -99,8 +100,14 @@ impl What {
 
     fn process(&self) -> Option<&Arc<Process>> {
         match self {
-            What::Process(p) | What::TaskDir(p) | What::Task(p, _) | What::File(p, ..) | What::Link(p, _) => Some(p),
-            What::FdDir(p) | What::FdLink(p, _) | What::FdInfoDir(p) | What::FdInfo(p, _) | What::Memory(p) => Some(p),
+            What::Process(p) | What::TaskDir(p) | What::Task(p, _) | What::File(p, ..) | What::Link(p, _) => {
+                Some(p)
+            }
+            What::FdDir(p)
+            | What::FdLink(p, _)
+            | What::FdInfoDir(p)
+            | What::FdInfo(p, _)
+            | What::Memory(p) => Some(p),
             _ => None,
         }
     }
@@ -168,7 +175,11 @@ impl What {
             What::FdDir(p) | What::FdInfoDir(p) => {
                 let fd: Fd = number(name).ok_or(Errno::NOENT)?;
                 p.files.lock().get(fd).map_err(|_| Errno::NOENT)?;
-                Ok(if let What::FdDir(_) = self { What::FdLink(p.clone(), fd) } else { What::FdInfo(p.clone(), fd) })
+                Ok(if let What::FdDir(_) = self {
+                    What::FdLink(p.clone(), fd)
+                } else {
+                    What::FdInfo(p.clone(), fd)
+                })
             }
             What::NetDir | What::NsDir => Err(Errno::NOENT),
             _ => Err(Errno::NOTDIR),
@@ -197,10 +208,15 @@ impl What {
         match self {
             What::Root => {
                 ["self", "thread-self", "mounts", "net", "sys"].iter().for_each(|name| add(name));
-                machine::ROOT.iter().filter(|name| machine::kind(name.as_bytes()).is_ok()).for_each(|name| add(name));
+                machine::ROOT
+                    .iter()
+                    .filter(|name| machine::kind(name.as_bytes()).is_ok())
+                    .for_each(|name| add(name));
                 processes().iter().for_each(|process| add(&alloc::format!("{}", process.pid)));
             }
-            What::Machine(path, _) => return Ok(machine::list(path)?.into_iter().map(|(name, _)| name).collect()),
+            What::Machine(path, _) => {
+                return Ok(machine::list(path)?.into_iter().map(|(name, _)| name).collect());
+            }
             What::Process(_) | What::Task(..) => {
                 let is_task = matches!(self, What::Task(..));
                 DIRS.iter().filter(|name| !is_task || **name != "task").for_each(|name| add(name));
@@ -415,7 +431,11 @@ impl FileOps for ProcMem {
         let mut bytes = alloc::vec![0; src.remaining().min(64 << 10)];
         let count = src.take(&mut bytes)?;
         let left = usercopy::copy_to_user(offset as usize, &bytes[..count]);
-        if left == count && left > 0 { Err(Errno::IO) } else { Ok((count - left, offset + (count - left) as u64)) }
+        if left == count && left > 0 {
+            Err(Errno::IO)
+        } else {
+            Ok((count - left, offset + (count - left) as u64))
+        }
     }
 
     fn seek(&self, offset: i64, whence: u32, current: u64) -> Option<Result<u64>> {

@@ -126,8 +126,10 @@ fn limits(process: &Arc<Process>) -> String {
         ("Max realtime priority", ""),
         ("Max realtime timeout", "us"),
     ];
-    let word = |value: u64| if value == u64::MAX { String::from("unlimited") } else { alloc::format!("{value}") };
-    let mut out = alloc::format!("{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+    let word =
+        |value: u64| if value == u64::MAX { String::from("unlimited") } else { alloc::format!("{value}") };
+    let mut out =
+        alloc::format!("{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
     let limits = *process.limits.lock();
     for ((name, unit), (soft, hard)) in NAMES.iter().zip(limits.0) {
         // A `String` never fails.

@@ -12,7 +12,8 @@ const USER_HZ: u64 = 100;
 /// User and system time of the host process in ticks, and minor and major faults.
 fn usage() -> ([u64; 2], [u64; 2]) {
     let usage = host::system::rusage(0);
-    let word = |at: usize| usage.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes);
+    let word =
+        |at: usize| usage.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes);
     let ticks = |at: usize| word(at) * USER_HZ + word(at + 8) * USER_HZ / 1_000_000;
     // struct rusage: utime, stime, then maxrss, ixrss, idrss, isrss, minflt, majflt.
     ([ticks(0), ticks(16)], [word(64), word(72)])
@@ -30,14 +31,22 @@ pub fn stat(process: &Arc<Process>, task: &Arc<Task>) -> String {
     let mut out = String::new();
     // A `String` never fails.
     let _ = write!(out, "{} ({}) R ", task.tid, String::from_utf8_lossy(&task.comm()));
-    let (ppid, pgid, sid) = (process.ppid.load(Relaxed), process.pgid.load(Relaxed), process.sid.load(Relaxed));
+    let (ppid, pgid, sid) =
+        (process.ppid.load(Relaxed), process.pgid.load(Relaxed), process.sid.load(Relaxed));
     let _ = write!(out, "{ppid} {pgid} {sid} 0 -1 4194304 {minflt} 0 {majflt} 0 ");
     let _ = write!(out, "{utime} {stime} 0 0 {} {nice} {threads} 0 {start} ", 20 + nice);
     let rsslim = process.limit(Resource::Rss);
     let _ = write!(out, "{} {} {rsslim} ", vm.size, vm.resident / 4096);
     let _ = write!(out, "{} {} {} 0 0 ", exec.code.0, exec.code.1, exec.start_stack);
     let low = |set: u64| set & 0x7fff_ffff;
-    let _ = write!(out, "{} {} {} {} ", low(sets.pending), low(sets.blocked), low(sets.ignored), low(sets.caught));
+    let _ = write!(
+        out,
+        "{} {} {} {} ",
+        low(sets.pending),
+        low(sets.blocked),
+        low(sets.ignored),
+        low(sets.caught)
+    );
     let _ = write!(out, "0 0 0 17 {} 0 0 0 0 0 ", host::system::cpu().0);
     let _ = writeln!(
         out,
@@ -101,17 +110,23 @@ pub fn status(process: &Arc<Process>, task: &Arc<Task>) -> String {
     let mut mask = [0u8; 1024];
     let filled = host::system::affinity(&mut mask).unwrap_or(0);
     let (hex, list) = cpus(&mask[..filled]);
-    let _ = writeln!(out, "SpeculationIndirectBranch:\tconditional enabled\nCpus_allowed:\t{hex}\nCpus_allowed_list:\t{list}");
+    let _ = writeln!(
+        out,
+        "SpeculationIndirectBranch:\tconditional enabled\nCpus_allowed:\t{hex}\nCpus_allowed_list:\t{list}"
+    );
     let _ = writeln!(out, "Mems_allowed:\t1\nMems_allowed_list:\t0");
     let usage = host::system::rusage(0);
-    let word = |at: usize| usage.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes);
-    let _ = writeln!(out, "voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}", word(128), word(136));
+    let word =
+        |at: usize| usage.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes);
+    let _ =
+        writeln!(out, "voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}", word(128), word(136));
     out
 }
 
 /// A processor mask as hexadecimal number and as list of ranges.
 fn cpus(mask: &[u8]) -> (String, String) {
-    let set: alloc::vec::Vec<usize> = (0..mask.len() * 8).filter(|n| mask[n / 8] >> (n % 8) & 1 != 0).collect();
+    let set: alloc::vec::Vec<usize> =
+        (0..mask.len() * 8).filter(|n| mask[n / 8] >> (n % 8) & 1 != 0).collect();
     let mut list = String::new();
     let mut at = 0;
     while at < set.len() {
@@ -129,7 +144,8 @@ fn cpus(mask: &[u8]) -> (String, String) {
     }
     let top = set.last().map_or(0, |last| last / 4);
     let hex = (0..=top).rev().map(|digit| {
-        let bits = (0..4).filter(|bit| set.contains(&(digit * 4 + bit))).fold(0u32, |value, bit| value | 1 << bit);
+        let bits =
+            (0..4).filter(|bit| set.contains(&(digit * 4 + bit))).fold(0u32, |value, bit| value | 1 << bit);
         char::from_digit(bits, 16).unwrap_or('0')
     });
     (hex.collect(), list)

@@ -1,0 +1,148 @@
+//! Attributes: those of new files, reading and changing them.
+
+use super::Core;
+use super::node::{Body, Lower, Node};
+use crate::fs::host_stat;
+use crate::vfs::{FileType, NewNode, SetAttr, Stat, TimeSpec};
+use crate::{Errno, Result};
+use host::layout::PAGE_SIZE;
+
+/// Set-user-ID, set-group-ID and group-execute bits of a mode.
+const S_ISUID: u32 = 0o4000;
+const S_ISGID: u32 = 0o2000;
+const S_IXGRP: u32 = 0o010;
+/// The permission bits of a mode, with the three above them.
+const PERMISSIONS: u32 = 0o7777;
+/// Keep set-user-ID and set-group-ID bits on writes (capabilities(7)).
+const CAP_FSETID: u32 = 4;
+/// What an entry adds to the size of a directory in tmpfs (`BOGO_DIRENT_SIZE`).
+pub(super) const DIRENT_SIZE: u64 = 20;
+
+/// The time that changes are stamped with.
+#[inline]
+pub(super) fn now() -> TimeSpec {
+    TimeSpec::from_ns(host::clock::coarse_realtime_ns())
+}
+
+/// Attributes of a file just made.
+pub(super) fn fresh(core: &Core, ino: u64, new: &NewNode<'_>) -> Stat {
+    let now = now();
+    let directory = new.kind == FileType::Directory;
+    let (size, blocks) = match new.kind {
+        FileType::Symlink => (new.target.len() as u64, 0),
+        // As the usual host file systems have it, or as tmpfs.
+        FileType::Directory if core.lower_root.is_some() => (PAGE_SIZE as u64, PAGE_SIZE as u64 / 512),
+        FileType::Directory => (2 * DIRENT_SIZE, 0),
+        _ => (0, 0),
+    };
+    Stat {
+        dev: core.dev,
+        ino,
+        mode: new.kind.mode_bits() | new.mode & PERMISSIONS,
+        nlink: if directory { 2 } else { 1 },
+        uid: new.uid,
+        gid: new.gid,
+        rdev: new.rdev,
+        size,
+        blksize: PAGE_SIZE as u32,
+        blocks,
+        atime: now,
+        mtime: now,
+        ctime: now,
+        btime: Some(now),
+        attributes: 0,
+        attributes_mask: 0,
+    }
+}
+
+/// Takes away what a write by somebody without `CAP_FSETID` takes away (`file_remove_privs`).
+#[inline]
+pub(super) fn remove_privileges(attr: &mut Stat) {
+    if attr.mode & (S_ISUID | S_ISGID) != 0
+        && crate::task::current_task().is_some_and(|task| !task.process.cred().capable(CAP_FSETID))
+    {
+        drop_set_id_bits(attr);
+    }
+}
+
+/// Clears set-user-ID, and set-group-ID where it is not the mark of mandatory locking.
+fn drop_set_id_bits(attr: &mut Stat) {
+    attr.mode &= !S_ISUID;
+    if attr.mode & S_IXGRP != 0 {
+        attr.mode &= !S_ISGID;
+    }
+}
+
+impl Node {
+    /// All attributes.
+    ///
+    /// # Errors
+    /// Those of the host, for what is read from there.
+    #[inline]
+    pub(super) fn read_attr(&self) -> Result<Stat> {
+        let state = self.state.lock();
+        let Some(mut stat) = state.attr else {
+            drop(state);
+            return Ok(host_stat::convert(&self.lower_stat()?));
+        };
+        if let Body::Regular(content) = &state.body {
+            match content.size_and_blocks()? {
+                Some((size, blocks)) => (stat.size, stat.blocks) = (size, blocks),
+                None => {
+                    drop(state);
+                    let host = self.lower_stat()?;
+                    (stat.size, stat.blocks) = (host.stx_size, host.stx_blocks);
+                }
+            }
+        }
+        Ok(stat)
+    }
+
+    /// Changes attributes.
+    ///
+    /// # Errors
+    /// `EISDIR` and `EINVAL` for the size of what has none; `ENOSPC`, `EFBIG`, those of the host.
+    pub(super) fn change_attr(&self, change: &SetAttr) -> Result<()> {
+        let mut state = self.state.lock();
+        let now = now();
+        if let Some(size) = change.size {
+            match self.kind {
+                FileType::Regular => self.truncate(&mut state, size)?,
+                FileType::Directory => return Err(Errno::ISDIR),
+                _ => return Err(Errno::INVAL),
+            }
+        }
+        let attr = self.attr(&mut state)?;
+        if change.size.is_some() {
+            attr.mtime = now;
+            remove_privileges(attr);
+        }
+        if change.uid.is_some() || change.gid.is_some() {
+            attr.uid = change.uid.unwrap_or(attr.uid);
+            attr.gid = change.gid.unwrap_or(attr.gid);
+            if self.kind != FileType::Directory {
+                drop_set_id_bits(attr);
+            }
+        }
+        if let Some(mode) = change.mode {
+            attr.mode = attr.mode & !PERMISSIONS | mode & PERMISSIONS;
+        }
+        attr.atime = change.atime.unwrap_or(attr.atime);
+        attr.mtime = change.mtime.unwrap_or(attr.mtime);
+        attr.ctime = now;
+        Ok(())
+    }
+
+    /// Stamps a directory whose entries changed: `entries` more or less, `subdirectories` more or less.
+    pub(super) fn stamp_directory(&self, attr: &mut Stat, entries: i64, subdirectories: i32) {
+        let now = now();
+        (attr.mtime, attr.ctime) = (now, now);
+        // One link for all: a file system that does not count subdirectories.
+        if attr.nlink != 1 {
+            attr.nlink = attr.nlink.saturating_add_signed(subdirectories);
+        }
+        if matches!(self.lower, Lower::None) && self.core.lower_root.is_none() {
+            attr.size = attr.size.saturating_add_signed(entries * DIRENT_SIZE as i64);
+        }
+    }
+}
