@@ -29,17 +29,15 @@ pub fn sys_copy_file_range(cur: &mut Current<'_>, args: &Args) -> Result<usize> 
     if !Arc::ptr_eq(&from.inode.file_system(), &to.inode.file_system()) {
         return Err(Errno::XDEV);
     }
+    let count = args.usize(4);
+    if [from_at, to_at].iter().any(|at| (*at as u64).checked_add(count as u64).is_none()) {
+        return Err(Errno::OVERFLOW);
+    }
+    let left = i128::from(from.inode.stat()?.size) - i128::from(from_at);
+    let count = count.min(usize::try_from(left).unwrap_or(0));
+    let count = if count > 0 { rw::limit_length(cur, &to, to_at as u64, count)? } else { 0 };
     let from_at = u64::try_from(from_at).map_err(|_| Errno::INVAL)?;
     let to_at = u64::try_from(to_at).map_err(|_| Errno::INVAL)?;
-    let count = args.usize(4);
-    for at in [from_at, to_at] {
-        if at.checked_add(count as u64).is_none_or(|end| end > i64::MAX as u64) {
-            return Err(Errno::OVERFLOW);
-        }
-    }
-    let left = from.inode.stat()?.size.saturating_sub(from_at);
-    let count = count.min(usize::try_from(left).unwrap_or(usize::MAX));
-    let count = if count > 0 { rw::limit_length(cur, &to, to_at, count)? } else { 0 };
     let end = count as u64;
     if Arc::ptr_eq(&from.inode, &to.inode) && to_at + end > from_at && to_at < from_at + end {
         return Err(Errno::INVAL);

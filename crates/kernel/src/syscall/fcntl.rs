@@ -1,7 +1,7 @@
 //! fcntl(2), locks excepted: those are in `fcntl_lock.rs`.
 
 use super::fcntl_lock;
-use crate::task::Current;
+use crate::task::{self, Current};
 use crate::uaccess::{Args, get, put};
 use crate::vfs::{File, FileType, OpenFlags, Owner, OwnerKind};
 use crate::{Errno, Result};
@@ -29,6 +29,7 @@ pub fn sys_fcntl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             let other = cur.files.get(arg as i32)?;
             return Ok(usize::from(Arc::ptr_eq(&file, &other)));
         }
+        g::F_CREATED_QUERY => return Ok(usize::from(file.was_created.load(Relaxed))),
         // A name only: nothing else is allowed (`check_fcntl_cmd`).
         _ if file.flags().contains(OpenFlags::PATH) => return Err(Errno::BADF),
         _ => {}
@@ -42,13 +43,9 @@ pub fn sys_fcntl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             fcntl_lock::set_lock(cur, fd, &file, arg, true, command == g::F_OFD_SETLKW)
         }
         g::F_GETOWN => Ok(get_owner(&file) as isize as usize),
-        g::F_SETOWN => set_owner(cur, &file, arg as i32),
+        g::F_SETOWN => set_owner(&file, arg as i32),
         g::F_GETOWN_EX => get_owner_ex(&file, arg),
         g::F_SETOWN_EX => set_owner_ex(&file, arg),
-        g::F_GETOWNER_UIDS => {
-            put(arg, &[0u32; 2])?;
-            Ok(0)
-        }
         g::F_GETSIG => Ok(file.owner.lock().signal as usize),
         g::F_SETSIG => {
             if arg > 64 {
@@ -95,22 +92,42 @@ fn set_flags(cur: &Current<'_>, file: &Arc<File>, new: OpenFlags) -> Result<usiz
     Ok(0)
 }
 
+/// 0 when the owner is gone.
 fn get_owner(file: &File) -> i32 {
     let owner = *file.owner.lock();
+    if owner.id == 0 || !exists(owner.kind, owner.id) {
+        return 0;
+    }
     if owner.kind == OwnerKind::Group { -owner.id } else { owner.id }
 }
 
 /// A negative number names a process group.
-fn set_owner(cur: &Current<'_>, file: &File, who: i32) -> Result<usize> {
-    let _ = cur;
+fn set_owner(file: &File, who: i32) -> Result<usize> {
     let (kind, id) = if who < 0 {
         (OwnerKind::Group, who.checked_neg().ok_or(Errno::INVAL)?)
     } else {
         (OwnerKind::Process, who)
     };
+    change_owner(file, kind, id)
+}
+
+fn change_owner(file: &File, kind: OwnerKind, id: i32) -> Result<usize> {
+    if id != 0 && !exists(kind, id) {
+        return Err(Errno::SRCH);
+    }
     let mut owner = file.owner.lock();
     *owner = Owner { kind, id, ..*owner };
     Ok(0)
+}
+
+fn exists(kind: OwnerKind, id: i32) -> bool {
+    match kind {
+        OwnerKind::Process => task::find_process(id).is_some(),
+        OwnerKind::Group => task::processes().iter().any(|process| process.pgid.load(Relaxed) == id),
+        OwnerKind::Thread => {
+            task::processes().iter().any(|process| process.tasks.lock().iter().any(|task| task.tid == id))
+        }
+    }
 }
 
 fn get_owner_ex(file: &File, arg: usize) -> Result<usize> {
@@ -120,7 +137,7 @@ fn get_owner_ex(file: &File, arg: usize) -> Result<usize> {
         OwnerKind::Process => g::F_OWNER_PID,
         OwnerKind::Group => g::F_OWNER_PGRP,
     };
-    put(arg, &g::f_owner_ex { type_: type_ as i32, pid: owner.id })?;
+    put(arg, &g::f_owner_ex { type_: type_ as i32, pid: get_owner(file).abs() })?;
     Ok(0)
 }
 
@@ -132,9 +149,7 @@ fn set_owner_ex(file: &File, arg: usize) -> Result<usize> {
         g::F_OWNER_PGRP => OwnerKind::Group,
         _ => return Err(Errno::INVAL),
     };
-    let mut owner = file.owner.lock();
-    *owner = Owner { kind, id: wanted.pid, ..*owner };
-    Ok(0)
+    change_owner(file, kind, wanted.pid)
 }
 
 /// Checks as Linux does before it asks the file system (`vfs_setlease`).

@@ -54,6 +54,12 @@ fn set_cloexec(cur: &Current<'_>, fd: Fd, on: bool) -> Result<usize> {
 fn set_flag(file: &File, flag: OpenFlags, arg: usize) -> Result<usize> {
     let on = get::<i32>(arg)? != 0;
     let flags = file.flags();
+    if flag == OpenFlags::ASYNC
+        && on != flags.contains(flag)
+        && matches!(file.kind(), FileType::Regular | FileType::Directory)
+    {
+        return Err(Errno::NOTTY);
+    }
     file.set_status_flags(if on { flags | flag } else { flags - flag });
     Ok(0)
 }

@@ -232,7 +232,9 @@ fn create_and_open(cur: &Current<'_>, cred: &Cred, parent: &Parent, how: &How) -
     };
     drop(entries);
     let inode = dentry.inode().clone();
-    open_inode(cred, inode, Some(dentry), how, 0)
+    let file = open_inode(cred, inode, Some(dentry), how, 0)?;
+    file.was_created.store(true, Relaxed);
+    Ok(file)
 }
 
 /// `O_TMPFILE`: a file without a name in the directory `path` (`do_tmpfile`).

@@ -227,7 +227,10 @@ fn may_access(cred: &Cred, inode: &InodeRef, name: &[u8], mask: u32) -> Result<(
     if name.starts_with(b"trusted.") {
         return if cred.capable(CAP_SYS_ADMIN) { Ok(()) } else { Err(refused) };
     }
-    if !name.starts_with(b"user.") || name == b"user." {
+    if name == b"user." {
+        return Err(Errno::INVAL);
+    }
+    if !name.starts_with(b"user.") {
         // Access control lists ("system.") are not supported.
         return Err(Errno::OPNOTSUPP);
     }

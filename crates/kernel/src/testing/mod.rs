@@ -163,6 +163,7 @@ impl Thread {
             robust_list: Mutex::new((0, 0)),
         });
         process.tasks.lock().push(task.clone());
+        crate::task::register(&process);
         Thread { task, user: UserThread::new() }
     }
 

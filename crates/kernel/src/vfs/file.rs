@@ -257,6 +257,8 @@ pub struct File {
     flags: AtomicU32,
     /// Owner for SIGIO, and its signal.
     pub owner: Mutex<Owner>,
+    /// Whether this open made the file (fcntl(F_CREATED_QUERY)).
+    pub was_created: AtomicBool,
     /// Write lifetime hint (fcntl(F_SET_RW_HINT)), kept and told.
     pub write_hint: AtomicU32,
     kind: FileType,
@@ -285,6 +287,7 @@ impl File {
             kind: inode.kind(),
             stream: ops.is_stream(),
             setid_seen: AtomicU64::new(0),
+            was_created: AtomicBool::new(false),
             write_hint: AtomicU32::new(0),
             has_locks: AtomicBool::new(false),
             ops,
@@ -309,7 +312,11 @@ impl File {
             | OpenFlags::ASYNC
             | OpenFlags::DIRECT
             | OpenFlags::NOATIME;
-        let flags = (self.flags() - may) | (new & may);
+        let mut flags = (self.flags() - may) | (new & may);
+        // Nobody is ever signalled about these; Linux drops the flag.
+        if matches!(self.kind, FileType::Regular | FileType::Directory) {
+            flags -= OpenFlags::ASYNC;
+        }
         self.flags.store(flags.bits(), Relaxed);
         self.ops.set_flags(flags);
     }

@@ -230,11 +230,18 @@ fn fcntl_flags_can_be_read_and_only_some_set() {
     assert_eq!(call!(t, g::__NR_fcntl, p, g::F_SETFL, 0), Err(Errno::BADF));
     assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_GETPIPE_SZ), Err(Errno::BADF));
     assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_GET_SEALS), Err(Errno::INVAL));
-    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_SETOWN, -5), Ok(0));
-    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_GETOWN), Ok(-5isize as usize));
+    let own = t.task.process.pid;
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_SETOWN, -own), Ok(0));
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_GETOWN), Ok(-own as isize as usize));
     let mut owner = [0i32; 2];
     assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_GETOWN_EX, &mut owner[..]), Ok(0));
-    assert_eq!(owner, [g::F_OWNER_PGRP as i32, 5]);
+    assert_eq!(owner, [g::F_OWNER_PGRP as i32, own]);
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_SETOWN, i32::MAX), Err(Errno::SRCH));
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_SETOWN, i32::MIN), Err(Errno::INVAL));
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_SETFL, g::FASYNC), Ok(0));
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_GETFL), Ok(2 | large));
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_CREATED_QUERY), Ok(1));
+    assert_eq!(call!(t, g::__NR_fcntl, p, g::F_CREATED_QUERY), Ok(0));
     assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_SETSIG, 65), Err(Errno::INVAL));
     assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_GETLEASE), Ok(2));
 }

@@ -203,7 +203,10 @@ fn copy_file_range_copies_within_the_source_and_refuses_overlap() {
     let append = open(&mut t, c"/g", O_WRONLY | O_APPEND).unwrap();
     assert_eq!(call!(t, nr, from, 0, append, 0, 3, 0), Err(Errno::BADF));
     let mut far = [i64::MAX];
-    assert_eq!(call!(t, nr, from, 0, to, &mut far[..], 3, 0), Err(Errno::OVERFLOW));
+    assert_eq!(call!(t, nr, from, 0, to, &mut far[..], 3, 0), Err(Errno::FBIG));
+    far = [-1];
+    assert_eq!(call!(t, nr, from, &mut far[..], to, 0, 3, 0), Err(Errno::OVERFLOW));
+    assert_eq!(call!(t, nr, from, &mut far[..], to, 0, 0, 0), Err(Errno::INVAL));
 }
 
 #[test]
