@@ -1,10 +1,11 @@
 //! Plans every `syscall` of ELF files and reports which route was found, or why none was.
 //!
 //! ```sh
-//! cargo run --release -p rewriter --example scan -- [-v] [--blind] FILE…
+//! cargo run --release -p rewriter --example scan -- [-v] [--blind] [--repeat] FILE…
 //! ```
 //!
-//! `-v` prints one line for each site, `--blind` withholds the functions' bounds. Functions come from
+//! `-v` prints one line for each site, `--blind` withholds the functions' bounds, `--repeat`
+//! plans each site a hundred times more, for measuring. Functions come from
 //! `.eh_frame` and the symbol tables; the sites are found by decoding the executable sections. The
 //! trampolines are imagined 256 MiB further up. Each patch is applied to a copy of the section before
 //! the next site is planned, so that sites compete for islands as they would in memory.
@@ -20,17 +21,18 @@ use rewriter::{Code, Hints, plan};
 mod elf;
 
 fn main() -> ExitCode {
-    let (mut verbose, mut blind, mut files) = (false, false, Vec::new());
+    let (mut verbose, mut blind, mut repeat, mut files) = (false, false, 0, Vec::new());
     for arg in env::args().skip(1) {
         match arg.as_str() {
             "-v" => verbose = true,
             "--blind" => blind = true,
+            "--repeat" => repeat = 100,
             _ => files.push(arg),
         }
     }
     let mut total = Tally::default();
     for file in &files {
-        match scan(file, verbose, blind) {
+        match scan(file, verbose, blind, repeat) {
             Ok(tally) => {
                 println!("{file}: {tally}");
                 total.add(&tally);
@@ -70,7 +72,7 @@ impl std::fmt::Display for Tally {
     }
 }
 
-fn scan(path: &str, verbose: bool, blind: bool) -> Result<Tally, Box<dyn std::error::Error>> {
+fn scan(path: &str, verbose: bool, blind: bool, repeat: u32) -> Result<Tally, Box<dyn std::error::Error>> {
     let data = fs::read(path)?;
     let file = object::File::parse(&*data)?;
     let functions = elf::functions(&file)?;
@@ -95,7 +97,12 @@ fn scan(path: &str, verbose: bool, blind: bool) -> Result<Tally, Box<dyn std::er
                 Some([0xb8, a, b, c, d]) => u32::from_le_bytes([*a, *b, *c, *d]).into(),
                 _ => likely_rax(&code, site, function),
             };
-            let hints = Hints { function: function.filter(|_| !blind), rax, fixed: &fixed };
+            let near = |&(start, end): &(u64, u64)| start < high && end > low;
+            let near: Vec<_> = fixed.iter().copied().filter(near).collect();
+            let hints = Hints { function: function.filter(|_| !blind), rax, fixed: &near };
+            for _ in 0..repeat {
+                std::hint::black_box(plan(&view, site, &hints, site + (256 << 20), 0x7fff_0000_0000).is_ok());
+            }
             let outcome = match plan(&view, site, &hints, site + (256 << 20), 0x7fff_0000_0000) {
                 Ok(patch) => {
                     tally.patched += 1;

@@ -78,7 +78,11 @@ fn known<'a>(
     if trampoline_at.abs_diff(site) > i32::MAX as u64 - 4096 {
         return Err(Refusal::OutOfReach);
     }
-    Ok(Site::new(code, site, hints, trampoline_at, entry))
+    let before = stream::before(code, site, hints.function);
+    if before.prefixed {
+        return Err(Refusal::NotSyscall);
+    }
+    Ok(Site::new(code, site, hints, trampoline_at, entry, before))
 }
 
 /// What is known around one site.
@@ -108,8 +112,15 @@ enum Place<'w> {
 }
 
 impl<'a> Site<'a> {
-    fn new(code: &'a Code, site: u64, hints: &'a Hints, trampoline_at: u64, entry: u64) -> Self {
-        let stream::Before { certain: mut insns, possible } = stream::before(code, site, hints.function);
+    fn new(
+        code: &'a Code,
+        site: u64,
+        hints: &'a Hints,
+        trampoline_at: u64,
+        entry: u64,
+        before: stream::Before,
+    ) -> Self {
+        let stream::Before { certain: mut insns, possible, .. } = before;
         let index = insns.len();
         insns.extend(stream::after(code, site, site.saturating_add(SHORT_REACH)));
         let mut near = Targets::new();

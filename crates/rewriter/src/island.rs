@@ -31,12 +31,15 @@ pub(crate) fn is_filler(insn: &Instruction) -> bool {
 pub(crate) fn padding<'a>(insns: &'a [Instruction], hints: &Hints) -> &'a [Instruction] {
     let Some((last, rest)) = insns.split_first() else { return &[] };
     let is_fixed = |insn: &Instruction| hints.is_fixed(insn.ip(), insn.next_ip());
+    if !ends_flow(last) || is_fixed(last) {
+        return &[];
+    }
     let is_island = |insn: &Instruction| insn.code() == Opcode::Jmp_rel32_64 && is_fixed(insn);
     let len = rest.iter().take_while(|insn| is_filler(insn) || is_island(insn)).count();
     let (start, Some(end)) = (last.next_ip(), rest.get(len).map(Instruction::ip)) else { return &[] };
     let is_gap = |align: u64| end.is_multiple_of(align) && end - start < align;
     let entry_of_nops = start.is_multiple_of(16) && rest[0].mnemonic() == Mnemonic::Nop;
-    if !ends_flow(last) || is_fixed(last) || entry_of_nops || ![8, 16, 32, 64].into_iter().any(is_gap) {
+    if entry_of_nops || ![8, 16, 32, 64].into_iter().any(is_gap) {
         return &[];
     }
     let free = rest[..len].iter().take_while(|insn| !is_fixed(insn)).count();

@@ -132,7 +132,7 @@ pub enum Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There is no `syscall` instruction at the site.
+    /// There is no `syscall` instruction at the site, or it has prefixes.
     NotSyscall,
     /// The site, or every place a jump could go, is in a range that must not be touched.
     Fixed,

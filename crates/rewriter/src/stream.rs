@@ -68,6 +68,9 @@ pub(crate) struct Before {
     pub(crate) certain: List<Instruction>,
     /// What may be instructions before those, as far as short jumps reach.
     pub(crate) possible: List<Instruction>,
+    /// The site's two bytes seem to be the end of a longer instruction, a `syscall` with a prefix. The
+    /// prefix would then belong to whatever is put there.
+    pub(crate) prefixed: bool,
 }
 
 /// Finds out what is before `site`.
@@ -86,7 +89,8 @@ pub(crate) fn before(code: &Code, site: u64, function: Option<(u64, u64)>) -> Be
     let from = certain.first().map_or(site, Instruction::ip);
     let offsets = (0..from.saturating_sub(zone.low) as usize).filter(|&i| zone.arrives[i]);
     let possible = offsets.filter_map(|i| reader.at(zone.low + i as u64)).collect();
-    Before { certain, possible }
+    let prefixed = certain.is_empty() && zone.is_prefixed(&mut reader);
+    Before { certain, possible, prefixed }
 }
 
 /// The instructions from `from` on, if they lead exactly to `to`.
@@ -240,5 +244,76 @@ pub(crate) fn sweep(code: &Code, from: u64, to: u64, mut found: impl FnMut(Instr
             }
             None => at + 1,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use alloc::collections::BTreeSet;
+
+    use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+    use super::*;
+
+    /// Every few instructions of this test's own functions stand for a site. Whatever is called certain
+    /// there has to be what decoding from the functions' starts shows; and it should be called certain
+    /// nearly always.
+    #[test]
+    fn streams_meet_on_true_boundaries() {
+        let data = std::fs::read("/proc/self/exe").unwrap();
+        let file = object::File::parse(&*data).unwrap();
+        let text = file.section_by_name(".text").unwrap();
+        let code = Code { base: text.address(), bytes: text.data().unwrap() };
+        let functions: BTreeSet<_> = file
+            .symbols()
+            .filter(|s| s.kind() == SymbolKind::Text && s.size() > 200)
+            .map(|s| (s.address(), s.address() + s.size()))
+            .filter(|&(start, end)| start >= code.base && end <= code.end())
+            .collect();
+        let (mut sites, mut certain) = (0, 0);
+        for (start, end) in functions.into_iter().step_by(7) {
+            let truth = instruction_starts(&code, start, end);
+            // The view of a caller that sees no further than a page.
+            let low = start.saturating_sub(4096).max(code.base);
+            let view = Code { base: low, bytes: code.get(low, (end - low) as usize).unwrap() };
+            for &site in truth.iter().skip(20).step_by(29) {
+                let found = before(&view, site, None).certain;
+                sites += 1;
+                certain += usize::from(!found.is_empty());
+                for insn in found.iter().filter(|insn| insn.ip() >= start) {
+                    assert!(truth.binary_search(&insn.ip()).is_ok(), "{:#x} before {site:#x}", insn.ip());
+                }
+            }
+        }
+        assert!(sites > 100);
+        assert!(certain * 100 >= sites * 98, "{certain} of {sites}");
+    }
+
+    #[test]
+    fn too_few_bytes_are_not_certain() {
+        let bytes = [0x89, 0xd8, 0x89, 0xd8, 0x0f, 0x05];
+        assert!(before(&Code { base: 0x1000, bytes: &bytes }, 0x1004, None).certain.is_empty());
+        let known = before(&Code { base: 0x1000, bytes: &bytes }, 0x1004, Some((0x1000, 0x1006)));
+        assert_eq!(known.certain.len(), 2);
+    }
+
+    #[test]
+    fn a_prefix_belongs_to_the_site() {
+        // push rax …; data16 syscall: decoding arrives before the prefix.
+        let mut bytes = alloc::vec![0x50; 200];
+        bytes.extend([0x66, 0x0f, 0x05, 0x31, 0xc0, 0x31, 0xc0, 0xc3]);
+        let code = Code { base: 0x1000, bytes: &bytes };
+        for function in [None, Some((0x1000, 0x1000 + 208))] {
+            let found = before(&code, 0x1000 + 201, function);
+            assert!(found.certain.is_empty() && found.prefixed);
+            let hints = crate::Hints { function, ..Default::default() };
+            let plan = crate::plan(&code, 0x1000 + 201, &hints, 0x2000, 0x3000);
+            assert_eq!(plan, Err(crate::Refusal::NotSyscall));
+        }
+        // mov rdi, [rax + 0x48]: the byte is a displacement.
+        bytes[197..201].copy_from_slice(&[0x48, 0x8b, 0x78, 0x48]);
+        assert!(!before(&Code { base: 0x1000, bytes: &bytes }, 0x1000 + 201, None).certain.is_empty());
     }
 }

@@ -39,22 +39,14 @@ impl Targets {
 
     /// Adds the targets within `[from, to)` of everything in `code` that reads as a long jump.
     pub(crate) fn scan(&mut self, code: &Code, from: u64, to: u64) {
+        // How far the target of a displacement of 0 at the first byte is from `from`. Most matches end
+        // at the one comparison: hardly any four bytes lead there.
+        let first = code.base.wrapping_add(4).wrapping_sub(from);
         for (i, quad) in code.bytes.windows(4).enumerate().skip(2) {
-            let last = code.bytes[i - 1];
-            let is_jump = match code.bytes[i - 2] {
-                // 0f 8x rel32: jcc
-                0x0f if last & 0xf0 == 0x80 => true,
-                // 8d /r with mod 00, rm 101: lea reg, [rip + disp32]
-                0x8d if last & 0xc7 == 0x05 => true,
-                // e8 and e9 rel32: call, jmp
-                _ => last & 0xfe == 0xe8,
-            };
-            if is_jump {
-                let rel = i32::from_le_bytes([quad[0], quad[1], quad[2], quad[3]]);
-                let target = (code.base + i as u64 + 4).wrapping_add_signed(rel.into());
-                if (from..to).contains(&target) {
-                    self.direct.push(target);
-                }
+            let rel = i64::from(i32::from_le_bytes([quad[0], quad[1], quad[2], quad[3]]));
+            let offset = first.wrapping_add(i as u64).wrapping_add_signed(rel);
+            if offset < to - from && is_long_jump(code.bytes[i - 2], code.bytes[i - 1]) {
+                self.direct.push(from + offset);
             }
         }
     }
@@ -70,6 +62,18 @@ impl Targets {
     pub(crate) fn any(&self, from: u64, to: u64) -> bool {
         let first = self.direct.partition_point(|&target| target < from);
         self.direct.get(first).is_some_and(|&target| target < to)
+    }
+}
+
+/// Whether these two bytes may end the opcode of something that names a place by 32 bits.
+fn is_long_jump(before: u8, last: u8) -> bool {
+    match before {
+        // 0f 8x rel32: jcc
+        0x0f if last & 0xf0 == 0x80 => true,
+        // 8d /r with mod 00, rm 101: lea reg, [rip + disp32]
+        0x8d if last & 0xc7 == 0x05 => true,
+        // e8 and e9 rel32: call, jmp
+        _ => last & 0xfe == 0xe8,
     }
 }
 
