@@ -12,8 +12,10 @@ use linux_raw_sys::general as g;
 impl AddressSpace {
     /// The empty address space of the first process; what the host mapped (stack, vdso) is reserved.
     pub fn new_for_boot() -> Arc<AddressSpace> {
+        let maps = read_file(b"/proc/self/maps");
         set_host_layout(HostLayout {
-            ranges: read_file(b"/proc/self/maps").map_or_else(without_proc, |text| parse_maps(&text)),
+            vsyscall: maps.as_ref().is_some_and(|text| text.ends_with(b"[vsyscall]\n")),
+            ranges: maps.map_or_else(without_proc, |text| parse_maps(&text)),
             mmap_min_addr: read_file(b"/proc/sys/vm/mmap_min_addr")
                 .and_then(|text| core::str::from_utf8(&text).ok()?.trim().parse().ok())
                 .unwrap_or(65536),

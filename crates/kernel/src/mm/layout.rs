@@ -49,6 +49,8 @@ pub struct HostLayout {
     pub ranges: Vec<HostRange>,
     /// `vm.mmap_min_addr` in bytes: below this only `CAP_SYS_RAWIO` maps, if the host lets it.
     pub mmap_min_addr: usize,
+    /// Processes have the page of vsyscalls.
+    pub vsyscall: bool,
 }
 
 static HOST: OnceLock<HostLayout> = OnceLock::new();
@@ -58,6 +60,11 @@ static HOST: OnceLock<HostLayout> = OnceLock::new();
 pub fn set_host_layout(layout: HostLayout) {
     // A second call changes nothing: address spaces made since then rely on the first.
     let _ = HOST.set(layout);
+}
+
+/// Whether processes have the page of vsyscalls.
+pub(super) fn host_has_vsyscall() -> bool {
+    HOST.get().is_some_and(|host| host.vsyscall)
 }
 
 /// `vm.mmap_min_addr`.

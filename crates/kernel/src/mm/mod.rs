@@ -10,13 +10,18 @@
 //! vma     one mapping
 //! ```
 
+mod advise;
+mod barrier;
 mod brk;
 pub mod code;
 mod host_ranges;
 mod image;
 mod layout;
+mod lock;
 mod map;
+mod maps;
 mod protect;
+mod remap;
 mod space;
 mod tree;
 mod vma;
@@ -24,6 +29,8 @@ mod vma;
 pub use image::Placer;
 pub use layout::{ELF_ET_DYN_BASE, HostLayout, HostRange, Layout, TASK_SIZE, set_host_layout};
 pub use map::Request;
+pub use maps::VmStats;
+pub use remap::Remap;
 pub use space::{AddressSpace, Bounds, MAX_MAP_COUNT, Rights};
 pub use tree::{STACK_GUARD_GAP, Sizes, VmaTree};
 pub use vma::{Backing, PAGE_SIZE, VmFlags, Vma, page_down, page_up};

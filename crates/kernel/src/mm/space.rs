@@ -32,6 +32,8 @@ pub(super) struct Inner {
     pub patches: Patches,
     /// Largest `total` there was, in bytes (`VmPeak`).
     pub peak: usize,
+    /// What the program has registered for with membarrier(2), as commands.
+    pub membarrier: u32,
 }
 
 /// Addresses that execve(2) has set, for brk(2) and /proc.
@@ -108,6 +110,7 @@ impl AddressSpace {
             def_flags: VmFlags::empty(),
             patches: inner.patches.clone(),
             peak: inner.peak,
+            membarrier: inner.membarrier,
         };
         Arc::new(AddressSpace {
             inner: Mutex::new(copy),

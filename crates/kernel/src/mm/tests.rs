@@ -166,3 +166,27 @@ fn fork_leaves_out_what_it_shall_not_copy() {
     assert_eq!(ranges(&space), [(at, at + P), (at + P, base)]);
     space.clear(space.layout());
 }
+
+#[test]
+fn maps_look_as_on_linux() {
+    use crate::testing::memfs::MemFs;
+    use crate::vfs::Dentry;
+    let (space, base) = space(7);
+    let root = Dentry::new_root(MemFs::root(), None);
+    space.mmap(&R, &anon(base - 4 * P, P, RW, ANON | g::MAP_FIXED)).unwrap();
+    let shared = g::MAP_SHARED | g::MAP_ANONYMOUS | g::MAP_FIXED;
+    space.mmap(&R, &anon(base - 2 * P, P, g::PROT_READ, shared)).unwrap();
+    space.set_bounds(Bounds { start_brk: base, brk: base, ..Bounds::default() });
+    space.brk(&R, base + 1);
+    let text = std::string::String::from_utf8(space.maps_text(&root)).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[0], std::format!("{:08x}-{:08x} rw-p 00000000 00:00 0 ", base - 4 * P, base - 3 * P));
+    let (head, name) = lines[1].split_at(73);
+    assert!(head.starts_with(&std::format!("{:08x}-{:08x} r--s 00000000 00:01 ", base - 2 * P, base - P)));
+    assert_eq!(name, "/dev/zero (deleted)");
+    let heap = std::format!("{base:08x}-{:08x} rw-p 00000000 00:00 0", base + P);
+    assert_eq!(lines[2], std::format!("{heap:<73}[heap]"));
+    assert_eq!(lines.len(), 3);
+    assert_eq!(space.vm_stats().sizes, Sizes { total: 3 * P, data: 2 * P, ..Sizes::default() });
+    space.clear(space.layout());
+}

@@ -1,0 +1,175 @@
+//! What /proc tells of an address space: the text of `maps`, the numbers of `status`, `stat` and `statm` (proc(5)).
+
+use super::layout::TASK_SIZE;
+use super::space::{AddressSpace, Bounds};
+use super::tree::Sizes;
+use super::vma::{Backing, VmFlags, Vma};
+use crate::vfs::{Dentry, File};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+/// Where names begin: what Linux pads to (`seq_setwidth` in `show_map_vma`).
+const NAME_COLUMN: usize = 73;
+
+/// The page of vsyscalls above user space, where the host has one: it answers calls there itself.
+const VSYSCALL: &str =
+    "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n";
+
+/// Sizes and addresses of an address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VmStats {
+    /// Sizes of the mappings in bytes: `VmSize`, `VmData` (with the stack's not counted), `VmExe`+`VmLib`, `VmStk`,
+    /// `VmLck`.
+    pub sizes: Sizes,
+    /// Largest `total` there was, in bytes (`VmPeak`).
+    pub peak: usize,
+    /// How many mappings programs see.
+    pub count: usize,
+    /// Code, data, heap, stack.
+    pub bounds: Bounds,
+}
+
+/// A line being written.
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl Write for Line<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.0.extend_from_slice(s.as_bytes());
+        Ok(())
+    }
+}
+
+/// What lies behind a mapping, for one line.
+enum Behind {
+    Nothing,
+    /// In brackets.
+    Named(&'static str),
+    /// `[anon:…]`
+    Anonymous(Arc<[u8]>),
+    SharedAnonymous(u64, u64),
+    File(Arc<File>, u64),
+}
+
+impl AddressSpace {
+    /// The text of /proc/PID/maps, with paths as they are from `root`.
+    pub fn maps_text(&self, root: &Arc<Dentry>) -> Vec<u8> {
+        let mut lines: Vec<(usize, usize, VmFlags, Behind)> = Vec::new();
+        {
+            let mut inner = self.inner.lock();
+            // Growth can be seen only in the calling process's own memory; another's is as of its last look.
+            if crate::task::current_task().is_some_and(|task| core::ptr::eq(&**task.process.mm.lock(), self))
+            {
+                inner.sync_growth(0, TASK_SIZE);
+            }
+            let bounds = inner.bounds;
+            let visible = inner.tree.iter().filter(|vma| vma.is_visible());
+            lines.extend(visible.map(|vma| (vma.start, vma.end, vma.flags, behind(vma, &bounds))));
+        }
+        // Paths and attributes are looked up without the lock: they ask the file systems.
+        let mut text = Vec::with_capacity(lines.len() * 96);
+        for (start, end, flags, behind) in &lines {
+            write_line(&mut text, root, *start, *end, *flags, behind);
+        }
+        if super::layout::host_has_vsyscall() {
+            text.extend_from_slice(VSYSCALL.as_bytes());
+        }
+        text
+    }
+
+    /// Sizes and addresses.
+    pub fn vm_stats(&self) -> VmStats {
+        let inner = self.inner.lock();
+        VmStats {
+            sizes: inner.tree.sizes(),
+            peak: inner.peak.max(inner.tree.sizes().total),
+            count: inner.tree.iter().filter(|vma| vma.is_visible()).count(),
+            bounds: inner.bounds,
+        }
+    }
+}
+
+fn behind(vma: &Vma, bounds: &Bounds) -> Behind {
+    match &vma.backing {
+        Backing::File(file, offset) => Behind::File(file.clone(), *offset),
+        Backing::SharedAnonymous(number, offset) => Behind::SharedAnonymous(*number, *offset),
+        Backing::Special(name) => Behind::Named(name),
+        Backing::Anonymous(_) if vma.start < bounds.brk && vma.end > bounds.start_brk => {
+            Behind::Named("[heap]")
+        }
+        Backing::Anonymous(_) if vma.start <= bounds.start_stack && vma.end >= bounds.start_stack => {
+            Behind::Named("[stack]")
+        }
+        Backing::Anonymous(Some(name)) => Behind::Anonymous(name.clone()),
+        Backing::Anonymous(None) => Behind::Nothing,
+    }
+}
+
+fn write_line(
+    text: &mut Vec<u8>,
+    root: &Arc<Dentry>,
+    start: usize,
+    end: usize,
+    flags: VmFlags,
+    behind: &Behind,
+) {
+    let (dev, ino, offset) = match behind {
+        Behind::File(file, offset) => match file.inode.stat() {
+            Ok(stat) => (stat.dev, stat.ino, *offset),
+            Err(_) => (0, 0, *offset),
+        },
+        // Device 0:1 is where Linux keeps its nameless shmem files.
+        Behind::SharedAnonymous(number, offset) => (1, *number, *offset),
+        _ => (0, 0, 0),
+    };
+    let letter = |flag, letter| if flags.contains(flag) { letter } else { '-' };
+    let major = (dev >> 8 & 0xfff) | (dev >> 32 & !0xfff);
+    let minor = (dev & 0xff) | (dev >> 12 & !0xff);
+    let line_start = text.len();
+    // A `Vec` never fails.
+    let _ = write!(
+        Line(text),
+        "{start:08x}-{end:08x} {}{}{}{} {offset:08x} {major:02x}:{minor:02x} {ino} ",
+        letter(VmFlags::READ, 'r'),
+        letter(VmFlags::WRITE, 'w'),
+        letter(VmFlags::EXEC, 'x'),
+        if flags.contains(VmFlags::MAYSHARE) { 's' } else { 'p' },
+    );
+    let mut name = Vec::new();
+    match behind {
+        Behind::Nothing => {}
+        Behind::Named(known) => name.extend_from_slice(known.as_bytes()),
+        Behind::Anonymous(given) => {
+            name.extend_from_slice(if flags.contains(VmFlags::MAYSHARE) {
+                b"[anon_shmem:"
+            } else {
+                b"[anon:"
+            });
+            name.extend_from_slice(given);
+            name.push(b']');
+        }
+        Behind::SharedAnonymous(..) => name.extend_from_slice(b"/dev/zero (deleted)"),
+        Behind::File(file, _) => file_name(&mut name, file, root),
+    }
+    if !name.is_empty() {
+        text.resize(text.len().max(line_start + NAME_COLUMN), b' ');
+        text.extend_from_slice(&name);
+    }
+    text.push(b'\n');
+}
+
+/// The path of a mapped file; newlines are escaped, as nothing else is.
+fn file_name(out: &mut Vec<u8>, file: &File, root: &Arc<Dentry>) {
+    let Some(dentry) = &file.dentry else { return };
+    let path = dentry.path_from(root).unwrap_or_else(|| {
+        let mut name = b"(unreachable)/".to_vec();
+        name.extend_from_slice(&dentry.name());
+        name
+    });
+    for byte in path {
+        if byte == b'\n' { out.extend_from_slice(b"\\012") } else { out.push(byte) }
+    }
+    if dentry.is_unlinked() {
+        out.extend_from_slice(b" (deleted)");
+    }
+}
