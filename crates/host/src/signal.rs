@@ -166,6 +166,13 @@ pub fn forward_signals() -> Result<u64> {
     Ok(ignored)
 }
 
+/// Makes kicks do nothing, in a process that runs no programs: a unit test, where nothing handles them.
+pub fn ignore_kicks() {
+    let action = HostSigaction { handler: 1, flags: 0, restorer: 0, mask: 0 };
+    // SAFETY: SIG_IGN runs no code; no memory but `action`.
+    unsafe { syscall4(g::__NR_rt_sigaction, KICK_SIGNAL as usize, &raw const action as usize, 0, 8) };
+}
+
 /// The host's signal mask at boot, bit `signo - 1`, which the program inherits; the host process itself blocks
 /// nothing from then on.
 pub fn take_mask() -> u64 {

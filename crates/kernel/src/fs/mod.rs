@@ -9,13 +9,18 @@
 //! --write DIR  hostfs     the host's directory, changed for real
 //! ```
 
+pub mod anon;
 pub mod devfs;
+pub mod epoll;
+pub mod eventfd;
 mod host_dir;
 mod host_stat;
 pub mod hostfs;
 pub mod overlay;
 pub mod procfs;
+pub mod signalfd;
 pub mod special;
+pub mod timerfd;
 
 use crate::Errno;
 use crate::vfs::namei::{Resolve, Walk};

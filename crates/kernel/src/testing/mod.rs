@@ -122,6 +122,7 @@ impl Thread {
 
     /// A process of `cred` in the tree `root`.
     pub fn in_tree(root: &Arc<Dentry>, cred: Cred) -> Thread {
+        host::signal::ignore_kicks();
         let pid = NEXT_PID.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
         let mut limits = Limits([(u64::MAX, u64::MAX); 16]);
         limits.0[Resource::Nofile as usize] = (1024, 4096);
@@ -158,6 +159,7 @@ impl Thread {
             process: process.clone(),
             name: Mutex::new([0; 16]),
             signals: TaskSignals::default(),
+            // The test's own thread: nothing sent to it needs a kick, for which there would be no handler.
             parker: host::park::current(),
             clear_child_tid: AtomicUsize::new(0),
             robust_list: Mutex::new((0, 0)),
@@ -186,12 +188,19 @@ impl Thread {
     /// # Errors
     /// What the call answers.
     pub fn call(&mut self, number: u32, args: [usize; 6]) -> Result<usize> {
+        self.with_current(|cur| {
+            cur.call_number = number as usize;
+            syscall::call(cur, number as usize, &Args(args))
+        })
+    }
+
+    /// Does what the run loop does between two stays in user mode.
+    pub fn with_current<T>(&mut self, then: impl FnOnce(&mut Current<'_>) -> T) -> T {
         let files = self.task.process.files.lock().clone();
         let fs = self.task.process.fs.lock().clone();
         let mm = self.task.process.mm.lock().clone();
         let mut cur = Current::new(&self.task, &files, &fs, &mm, &mut self.user);
-        cur.call_number = number as usize;
-        syscall::call(&mut cur, number as usize, &Args(args))
+        then(&mut cur)
     }
 
     /// Ends the process as far as its files go.

@@ -44,7 +44,8 @@ impl PollEvents {
 /// descriptors must be watched and when to look again. Dropping it removes the registrations.
 pub struct PollTable<'a> {
     waiter: Option<&'a Arc<dyn Wake>>,
-    collecting: bool,
+    collect_host: bool,
+    collect_time: bool,
     kept: Registrations,
 }
 
@@ -61,17 +62,22 @@ impl<'a> PollTable<'a> {
     /// A table that only asks and registers nobody.
     #[inline]
     pub fn ask() -> Self {
-        PollTable { waiter: None, collecting: false, kept: Registrations::default() }
+        Self::with(None, false, false)
     }
 
     /// A table that registers `waiter` wherever a file could become ready.
     pub fn register(waiter: &'a Arc<dyn Wake>) -> Self {
-        PollTable { waiter: Some(waiter), collecting: true, kept: Registrations::default() }
+        Self::with(Some(waiter), true, true)
     }
 
-    /// A table that registers nobody, but collects host descriptors and deadlines.
-    pub fn collect() -> Self {
-        PollTable { waiter: None, collecting: true, kept: Registrations::default() }
+    /// A table that only asks, and when a file becomes ready by itself.
+    #[inline]
+    pub fn ask_time() -> Self {
+        Self::with(None, false, true)
+    }
+
+    fn with(waiter: Option<&'a Arc<dyn Wake>>, collect_host: bool, collect_time: bool) -> Self {
+        PollTable { waiter, collect_host, collect_time, kept: Registrations::default() }
     }
 
     /// Called by files: wake the waiter when `queue` is woken. Call it *before* looking at the state, so that no
@@ -87,7 +93,7 @@ impl<'a> PollTable<'a> {
     /// Called by files behind which stands a host descriptor: wake the waiter when the host says `events`.
     #[inline]
     pub fn wait_on_host(&mut self, fd: &Arc<HostFd>, events: PollEvents) {
-        if self.collecting {
+        if self.collect_host {
             self.kept.host_fds.push((fd.clone(), events));
         }
     }
@@ -95,15 +101,15 @@ impl<'a> PollTable<'a> {
     /// Called by files that become ready by themselves at `deadline_ns` on the monotonic clock.
     #[inline]
     pub fn wait_until(&mut self, deadline_ns: u64) {
-        if self.collecting {
+        if self.collect_time {
             self.kept.deadline = Some(self.kept.deadline.map_or(deadline_ns, |at| at.min(deadline_ns)));
         }
     }
 
-    /// Whether host descriptors and deadlines are wanted.
+    /// Whether deadlines are wanted; they cost a look at the clock.
     #[inline]
-    pub fn is_collecting(&self) -> bool {
-        self.collecting
+    pub fn wants_deadline(&self) -> bool {
+        self.collect_time
     }
 
     /// The host descriptors collected, for the final sleep.
@@ -119,14 +125,14 @@ impl<'a> PollTable<'a> {
     /// Stops registering (a result is known already), keeps what is registered.
     pub fn stop_registering(&mut self) {
         self.waiter = None;
-        self.collecting = false;
+        (self.collect_host, self.collect_time) = (false, false);
     }
 
     /// After a sleep: keeps the registrations in queues, forgets host descriptors and deadlines, which the next
     /// round of asking collects anew.
     pub fn recollect(&mut self) {
         self.waiter = None;
-        self.collecting = true;
+        (self.collect_host, self.collect_time) = (true, true);
         self.kept.host_fds.clear();
         self.kept.deadline = None;
     }
@@ -138,9 +144,9 @@ impl<'a> PollTable<'a> {
 }
 
 impl Registrations {
-    /// Whether readiness comes in part from where no queue tells of it: the host, or time.
-    pub fn must_ask(&self) -> bool {
-        !self.host_fds.is_empty() || self.deadline.is_some()
+    /// The host descriptors, to be watched in another way.
+    pub fn take_host_fds(&mut self) -> Vec<(Arc<HostFd>, PollEvents)> {
+        core::mem::take(&mut self.host_fds)
     }
 }
 

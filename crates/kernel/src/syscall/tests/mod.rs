@@ -1,8 +1,10 @@
-//! Promises of the file calls, each as a program sees it.
+//! Promises of the system calls, each as a program sees it.
 
+mod epoll;
 mod file;
 mod locks;
 mod names;
+mod signal;
 mod transfer;
 
 use crate::call;
