@@ -158,7 +158,7 @@ pub fn coreutils(all: &mut Collection) {
     let changing: &[(&str, &[&str])] = &[
         ("cp", &["cp", "words", "copy"]),
         ("cp-r", &["cp", "-r", "dir", "copy"]),
-        ("cp-a", &["cp", "-a", "dir", "link", "dangling", "hard", "dir/sub"]),
+        ("cp-a", &["cp", "-a", "link", "dangling", "hard", "words", "dir/sub"]),
         ("cp-p", &["cp", "-p", "dir/two", "copy"]),
         ("cp-over", &["cp", "a.txt", "b.txt"]),
         ("cp-l", &["cp", "-l", "words", "copy"]),
