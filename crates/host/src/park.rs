@@ -2,8 +2,9 @@
 
 use crate::arch::syscall_blocking;
 use crate::file::PollFd;
-use crate::mutex::{Mutex, OnceLock};
+use crate::mutex::Mutex;
 use crate::{Errno, Result, check, syscall3, syscall6};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
@@ -24,7 +25,8 @@ pub struct Parker {
     slot: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
-static FALLBACK: OnceLock<Arc<Parker>> = OnceLock::new();
+/// Parkers of threads that run no program, by the host's number of the thread.
+static OTHERS: Mutex<BTreeMap<i32, Arc<Parker>>> = Mutex::new(BTreeMap::new());
 static NEVER: AtomicU32 = AtomicU32::new(0);
 
 impl Parker {
@@ -139,17 +141,13 @@ fn timespec(ns: u64) -> g::__kernel_timespec {
     g::__kernel_timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 }
 }
 
-/// The calling thread's parker; one shared fallback for threads that run no program.
+/// The calling thread's parker. A thread that runs no program (boot, unit tests) gets one by its number.
 pub fn current() -> Arc<Parker> {
     if let Some(thread) = crate::user::current_parker() {
         return thread;
     }
-    if let Some(parker) = FALLBACK.get() {
-        return parker.clone();
-    }
-    // Lost races leave the other's value, which serves as well.
-    let _ = FALLBACK.set(Parker::new());
-    FALLBACK.get().cloned().unwrap_or_else(Parker::new)
+    let tid = crate::signal::host_tid();
+    OTHERS.lock().entry(tid).or_insert_with(Parker::new).clone()
 }
 
 /// The flag that keeps blocking host calls of the calling thread from beginning.
