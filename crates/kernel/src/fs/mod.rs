@@ -17,6 +17,7 @@ mod host_dir;
 mod host_stat;
 pub mod hostfs;
 pub mod overlay;
+pub mod pipe;
 pub mod procfs;
 pub mod signalfd;
 pub mod special;

@@ -70,7 +70,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         19 "readv" Full Some(super::readv::sys_readv), "";
         20 "writev" Full Some(super::readv::sys_writev), "";
         21 "access" Full Some(super::access::sys_access), "";
-        22 "pipe" Missing None, "";
+        22 "pipe" Full Some(super::pipe::sys_pipe), "";
         23 "select" Full Some(super::select::sys_select), "";
         24 "sched_yield" Full Some(super::sched::sys_sched_yield), "";
         25 "mremap" Full Some(super::mremap::sys_mremap), "";
@@ -89,7 +89,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         38 "setitimer" Full Some(super::setitimer::sys_setitimer), "";
         39 "getpid" Full Some(super::getpid::sys_getpid), "";
         40 "sendfile" Full Some(super::sendfile::sys_sendfile), "";
-        41 "socket" Missing None, "";
+        41 "socket" Partial Some(super::socket::sys_socket), "no sockets yet: EAFNOSUPPORT";
         42 "connect" Missing None, "";
         43 "accept" Missing None, "";
         44 "sendto" Missing None, "";
@@ -341,7 +341,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         290 "eventfd2" Full Some(super::eventfd::sys_eventfd2), "";
         291 "epoll_create1" Full Some(super::epoll::sys_epoll_create1), "";
         292 "dup3" Full Some(super::dup::sys_dup3), "";
-        293 "pipe2" Missing None, "";
+        293 "pipe2" Full Some(super::pipe::sys_pipe2), "O_NOTIFICATION_PIPE: ENOPKG";
         294 "inotify_init1" Missing None, "";
         295 "preadv" Full Some(super::readv::sys_preadv), "";
         296 "pwritev" Full Some(super::readv::sys_pwritev), "";
