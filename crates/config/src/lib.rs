@@ -58,7 +58,7 @@ pub struct BootConfig {
     pub workdir: Vec<u8>,
     /// Put program, heap, stack and mappings at random addresses.
     pub aslr: bool,
-    /// Stop the program at the first system call that the kernel does not have, instead of `ENOSYS`.
+    /// Stop the program when a system-call site cannot be patched, instead of letting it stay a trap.
     pub strict: bool,
     /// Print statistics when the program has ended.
     pub stats: Option<StatsTarget>,
@@ -83,10 +83,10 @@ pub enum StatsTarget {
 pub enum LogLevel {
     /// Nothing.
     Off,
-    /// What went wrong in the kernel itself.
-    Error,
-    /// What a program asked for and does not get as on Linux. The default.
+    /// What went wrong in the kernel itself. The default.
     #[default]
+    Error,
+    /// What a program asked for and does not get as on Linux.
     Warn,
     /// Start and end of processes.
     Info,

@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(config.envp, [b"A=1"]);
         assert_eq!(config.workdir, b"/tmp");
         assert_eq!((config.root, config.writable, config.stats), (None, vec![], None));
-        assert_eq!((config.aslr, config.strict, config.log), (true, false, LogLevel::Warn));
+        assert_eq!((config.aslr, config.strict, config.log), (true, false, LogLevel::Error));
         assert_eq!(config.upper_limit_bytes, None);
     }
 

@@ -22,7 +22,7 @@ pub(crate) const EXIT_CODES: [(&str, &str); 5] = [
 pub(crate) const ENVIRONMENT: [(&str, &str); 2] = [
     (
         "FNCALL_LOG",
-        "what the kernel reports on standard error: off, error, warn (default), info, debug, trace",
+        "what the kernel reports on standard error: off, error (default), warn, info, debug, trace",
     ),
     ("PATH", "where a program named without a slash is looked up, in the program's own tree"),
 ];
@@ -104,7 +104,7 @@ pub struct Run {
     #[arg(long)]
     pub no_aslr: bool,
 
-    /// Stop at the first system call that the kernel does not have, instead of answering ENOSYS
+    /// Stop when a system call cannot be made a jump, instead of letting it stay a trap
     #[arg(long)]
     pub strict: bool,
 

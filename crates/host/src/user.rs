@@ -82,7 +82,8 @@ impl UserThread {
     }
 
     /// Runs the program until it wants something of the kernel.
-    #[inline]
+    // In the caller's own loop: returning through one more frame each time would cost several times the switch.
+    #[inline(always)]
     pub fn enter(&mut self) -> Event {
         // SAFETY: `attach_thread` has installed the anchor and handlers on this thread (a thread that has not
         // cannot come here: `boot` calls it first); kernel code is built without AVX and uses no x87; the context

@@ -109,6 +109,11 @@ impl Inner {
                     self.patches.refuse(site, why);
                 }
                 stats::left(self, site, why);
+                if crate::boot::config().is_some_and(|config| config.strict) {
+                    host::boot::die(format_args!(
+                        "the system call at {site:#x} cannot be patched ({why}), and --strict was asked for"
+                    ));
+                }
                 false
             }
         }

@@ -1,4 +1,4 @@
-//! set_tid_address(2), set_robust_list(2), get_robust_list(2).
+//! set_tid_address(2), set_robust_list(2), get_robust_list(2), rseq(2).
 
 use crate::task::Current;
 use crate::uaccess::{Args, put};
@@ -36,4 +36,10 @@ pub fn sys_get_robust_list(cur: &mut Current<'_>, args: &Args) -> Result<usize> 
     put(args.usize(2), &ROBUST_LIST_HEAD_LEN)?;
     put(args.usize(1), &head)?;
     Ok(0)
+}
+
+/// rseq(2): refused. A restartable sequence ends when the thread is moved to another processor, which only the
+/// host sees; libcs do without.
+pub fn sys_rseq(_cur: &mut Current<'_>, _args: &Args) -> Result<usize> {
+    Err(Errno::NOSYS)
 }

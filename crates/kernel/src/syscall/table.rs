@@ -382,7 +382,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         331 "pkey_free" Full Some(super::pkeys::sys_pkey_free), "as on a processor without protection keys";
         332 "statx" Partial Some(super::statx::sys_statx), "no mount id";
         333 "io_pgetevents" Missing None, "";
-        334 "rseq" Missing None, "";
+        334 "rseq" Partial Some(super::set_tid_address::sys_rseq), "refused with ENOSYS, which every libc takes";
         424 "pidfd_send_signal" Missing None, "";
         425 "io_uring_setup" Missing None, "";
         426 "io_uring_enter" Missing None, "";

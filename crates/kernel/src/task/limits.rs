@@ -2,9 +2,6 @@
 
 use crate::{Errno, Result};
 
-/// `RLIM_INFINITY`
-pub const INFINITY: u64 = u64::MAX;
-
 /// A resource, with Linux's number on x86-64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]

@@ -61,7 +61,7 @@ pub fn read(name: &str, process: &Arc<Process>, task: &Arc<Task>) -> Result<Vec<
         "io" => b"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n".to_vec(),
         "limits" => limits(process).into_bytes(),
         "loginuid" | "sessionid" => b"4294967295".to_vec(),
-        "maps" => super::vm::maps(&mm(), &root()),
+        "maps" => mm().maps_text(&root()),
         "mountinfo" => mounts::mountinfo(process),
         "mounts" => mounts::mounts(process),
         "oom_adj" | "oom_score" | "oom_score_adj" => b"0\n".to_vec(),
