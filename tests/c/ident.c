@@ -328,7 +328,7 @@ SECTION(capabilities) {
     T(S(capget, NULL, d));
 }
 SECTION(unknown_calls) {
-    T(syscall(335));
+    T(syscall(340));
     T(syscall(400));
     T(syscall(500));
     T(syscall(999));

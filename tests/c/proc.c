@@ -197,6 +197,8 @@ static char *field(const char *name) {
     if (!p) return "missing";
     p += *p == '\n';
     snprintf(b, sizeof b, "%.*s", (int)strcspn(p, "\n"), p);
+    // Signals 32 and 33 belong to the C library; whether they are ignored comes from whoever started us.
+    if (!strncmp(b, "SigIgn:", 7)) snprintf(b, sizeof b, "SigIgn:\t%016llx", strtoull(b + 8, NULL, 16) & ~0x180000000ull);
     return b;
 }
 static void nothing(int s) { (void)s; }

@@ -12,22 +12,22 @@ static __thread char tls_big[10000];
 
 static unsigned long *vector(void) { char **e = environ; while (*e) e++; return (unsigned long *)(e + 1); }
 SECTION(auxv_entries) {
-    // Every entry the host gives, in its order, and what can be said about it.
-    for (unsigned long *a = vector(); ; a += 2) {
-        // Where restartable sequences live: a kernel without them says nothing.
-        if (a[0] == 27 || a[0] == 28) continue;
-        printf("type %lu", a[0]);
-        switch (a[0]) {
-        case AT_PHENT: case AT_PHNUM: case AT_PAGESZ: case AT_CLKTCK: case AT_SECURE: case AT_UID: case AT_EUID: case AT_GID: case AT_EGID: case AT_FLAGS:
-        case AT_HWCAP: case AT_HWCAP2: printf(" %lx", a[1]); break;
-        case AT_PLATFORM: printf(" %s", (char *)a[1]); break;
-        case AT_EXECFN: printf(" %s", strrchr((char *)a[1], '/') ? "a path" : (char *)a[1]); break;
-        case AT_MINSIGSTKSZ: printf(" %s", a[1] >= 2048 ? "enough" : "too small"); break;
-        case AT_BASE: printf(" %s", a[1] ? "set" : "0"); break;
+    // Every entry the host gives, and what can be said about it. Their order means nothing.
+    for (unsigned long type = 1; type < 64; type++)
+        for (unsigned long *a = vector(); a[0] != AT_NULL; a += 2) {
+            // Where restartable sequences live: a kernel without them says nothing.
+            if (a[0] != type || type == 27 || type == 28) continue;
+            printf("type %lu", type);
+            switch (type) {
+            case AT_PHENT: case AT_PHNUM: case AT_PAGESZ: case AT_CLKTCK: case AT_SECURE: case AT_UID: case AT_EUID: case AT_GID: case AT_EGID: case AT_FLAGS:
+            case AT_HWCAP: case AT_HWCAP2: printf(" %lx", a[1]); break;
+            case AT_PLATFORM: printf(" %s", (char *)a[1]); break;
+            case AT_EXECFN: printf(" %s", strrchr((char *)a[1], '/') ? "a path" : (char *)a[1]); break;
+            case AT_MINSIGSTKSZ: printf(" %s", a[1] >= 2048 ? "enough" : "too small"); break;
+            case AT_BASE: printf(" %s", a[1] ? "set" : "0"); break;
+            }
+            puts("");
         }
-        puts("");
-        if (a[0] == AT_NULL) break;
-    }
 }
 SECTION(auxv_truth) {
     const ElfW(Phdr) *ph = (void *)getauxval(AT_PHDR);

@@ -203,7 +203,7 @@ impl Case {
             );
         }
         if report.is_empty() {
-            tree::remove(&dir)?;
+            tree::remove(dir.parent().unwrap_or(&dir))?;
         } else {
             let argv = self.steps.iter().map(|s| format!("{s:?}")).collect::<Vec<_>>().join("\n  then: ");
             report = format!("in {}\n  run:  {argv}\n{report}", dir.display());
@@ -253,11 +253,12 @@ impl Case {
         run(&Job { argv, env: &self.env, stdin: &self.stdin, dir, limit: self.limit })
     }
 
-    /// The scratch directory: the same path on both sides, because paths end up in outputs.
+    /// The scratch directory: the same path on both sides, because paths end up in outputs; in a directory of its
+    /// own, because listings show the parent too.
     fn scratch(&self) -> PathBuf {
         let plain: String =
             self.name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-        target_dir().join("tests-scratch").join(plain)
+        target_dir().join("tests-scratch").join(plain).join("dir")
     }
 
     fn prepare(&self, dir: &Path) -> io::Result<()> {
@@ -266,7 +267,7 @@ impl Case {
         for setup in &self.setup {
             setup(dir)?;
         }
-        tree::pin_times(dir)
+        tree::pin_times(dir.parent().unwrap_or(dir))
     }
 }
 

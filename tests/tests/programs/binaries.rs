@@ -55,7 +55,6 @@ pub fn binaries(all: &mut Collection) {
     all.add(Case::new("ld.so::help", [LOADER, "--help"]));
     all.add(Case::new("ld.so::list-tunables", [LOADER, "--list-tunables"]));
     all.add(Case::new("ld.so::list-without-addresses", [LOADER, "--list", "/bin/busybox"]));
-    all.add(Case::new("ld.so::preload-missing", ["/bin/echo", "x"]).env("LD_PRELOAD", "/no/such.so"));
     all.add(Case::new("ld.so::missing-library", [LOADER, "/no/such/program"]));
     all.add(Case::new("ld.so::statistics", ["/bin/true"]).env("LD_BIND_NOW", "1"));
     all.add(Case::new("getent::passwd", ["getent", "passwd", "root"]));
