@@ -54,6 +54,22 @@ impl HostFd {
         alloc::format!("/proc/self/fd/{}", self.0).into_bytes()
     }
 
+    /// A further open file of the same inode, with `flags` of open(2), even when it has no name any more.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn reopen(&self, flags: u32) -> Result<HostFd> {
+        open(None, &self.proc_path(), flags, 0, 0)
+    }
+
+    /// What the host's `/proc/self/fd` tells about it: a path, or a word like `pipe:[123]`.
+    ///
+    /// # Errors
+    /// Those of readlink(2).
+    pub fn link_text(&self) -> Result<Vec<u8>> {
+        Ok(rustix::fs::readlinkat(rustix::fs::CWD, self.proc_path().as_slice(), Vec::new())?.into_bytes())
+    }
+
     /// `O_*` access mode and status flags (fcntl(2), `F_GETFL`).
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use host::file::{self, HostFd, HostStat};
 use host::mutex::Mutex;
-use linux_raw_sys::general::{O_DIRECTORY, O_NOFOLLOW, O_PATH};
+use linux_raw_sys::general::{O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDWR, O_TMPFILE};
 
 /// A descriptor that may be closed when others need the room.
 #[derive(Debug, Default)]
@@ -43,7 +43,8 @@ impl FdSlot {
         }
     }
 
-    fn take(&self) -> Option<Arc<HostFd>> {
+    /// Empties it.
+    pub fn take(&self) -> Option<Arc<HostFd>> {
         self.fd.lock().take()
     }
 }
@@ -104,6 +105,12 @@ impl FdCache {
             holders.push(holder);
         }
         drop(queue);
+    }
+
+    /// How many are held, at most.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.queue.lock().len()
     }
 
     /// Runs `open`; when the host has no descriptors left, closes all of the cache and tries once more.
@@ -197,11 +204,6 @@ impl HostDir {
         self.place.lock().is_none()
     }
 
-    /// The directory above; itself at the top.
-    pub fn parent(self: &Arc<Self>) -> Arc<HostDir> {
-        self.place.lock().as_ref().map_or_else(|| self.clone(), |place| place.parent.clone())
-    }
-
     /// The inode it was when first seen.
     pub fn ident(&self) -> Ident {
         self.ident
@@ -262,7 +264,7 @@ impl HostDir {
         self.cache.retry(|| file::openat(&fd, name, flags | O_NOFOLLOW, mode))
     }
 
-    /// Opens it for reading its entries, or for its attributes.
+    /// Opens it for reading its entries, with further `flags` of open(2).
     ///
     /// # Errors
     /// Those of open(2).
@@ -271,9 +273,13 @@ impl HostDir {
         self.cache.retry(|| file::openat(&fd, b".", flags | O_DIRECTORY, 0))
     }
 
-    /// The cache its descriptor is held in.
-    pub fn cache(&self) -> &Arc<FdCache> {
-        &self.cache
+    /// Makes a file without a name in it (`O_TMPFILE`), open for reading and writing.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn open_unnamed(self: &Arc<Self>, mode: u32) -> Result<HostFd> {
+        let fd = self.fd()?;
+        self.cache.retry(|| file::openat(&fd, b".", O_TMPFILE | O_RDWR, mode))
     }
 }
 

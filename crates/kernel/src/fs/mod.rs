@@ -14,6 +14,7 @@ pub mod devfs;
 pub mod epoll;
 pub mod eventfd;
 mod host_dir;
+mod host_listing;
 mod host_stat;
 pub mod hostfs;
 pub mod overlay;

@@ -62,13 +62,12 @@ pub fn sys_copy_file_range(cur: &mut Current<'_>, args: &Args) -> Result<usize> 
 
 /// Where to begin: at a user address, or the file's position.
 fn start(file: &File, offset: usize) -> Result<i64> {
-    if offset == 0 { Ok(*file.position.lock() as i64) } else { get(offset) }
+    if offset == 0 { Ok(file.tell()? as i64) } else { get(offset) }
 }
 
 fn finish(file: &File, offset: usize, at: u64) -> Result<()> {
     if offset != 0 {
         return put(offset, &(at as i64));
     }
-    *file.position.lock() = at;
-    Ok(())
+    file.move_to(at)
 }

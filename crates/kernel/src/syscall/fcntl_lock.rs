@@ -12,7 +12,7 @@ use linux_raw_sys::general::{F_RDLCK, F_UNLCK, F_WRLCK, SEEK_CUR, SEEK_END, SEEK
 fn parse(cur: &Current<'_>, file: &Arc<File>, lock: &flock, ofd: bool) -> Result<(Record, bool)> {
     let start = match lock.l_whence as u32 {
         SEEK_SET => 0,
-        SEEK_CUR => *file.position.lock() as i64,
+        SEEK_CUR => file.tell()? as i64,
         SEEK_END => file.inode.stat()?.size as i64,
         _ => return Err(Errno::INVAL),
     };

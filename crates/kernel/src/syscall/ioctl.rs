@@ -33,7 +33,7 @@ pub fn sys_ioctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             Err(if may { Errno::OPNOTSUPP } else { Errno::PERM })
         }
         i::FIONREAD if file.kind() == FileType::Regular => {
-            let left = file.inode.stat()?.size as i64 - *file.position.lock() as i64;
+            let left = file.inode.stat()?.size as i64 - file.tell()? as i64;
             put(arg, &(left as i32))?;
             Ok(0)
         }

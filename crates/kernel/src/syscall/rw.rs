@@ -2,7 +2,7 @@
 //! The calls themselves: `read.rs`, `write.rs`, `pread.rs`, `readv.rs`.
 
 use crate::task::{Cred, Current, Resource};
-use crate::vfs::{File, FileType, MAX_RW_COUNT, OpenFlags, SetAttr, Stat, WriteAt};
+use crate::vfs::{File, FileType, HOST_POSITION, MAX_RW_COUNT, OpenFlags, SetAttr, Stat, WriteAt};
 use crate::{Errno, Result};
 use host::io::{IoDst, IoSrc, Segment};
 use linux_raw_sys::general::{
@@ -131,6 +131,9 @@ pub(super) fn read(file: &File, buffer: &Buffer<'_>, rwf: RwFlags) -> Result<usi
     if file.is_stream() {
         return file.ops.read(&mut buffer.dst(), 0, nonblock);
     }
+    if file.keeps_position() {
+        return file.ops.read(&mut buffer.dst(), HOST_POSITION, nonblock);
+    }
     if file.has_atomic_position() {
         let mut position = file.position.lock();
         check_offset(*position, buffer.len())?;
@@ -177,6 +180,9 @@ pub(super) fn write(cur: &Current<'_>, file: &File, buffer: &mut Buffer<'_>, rwf
     }
     let result = if file.is_stream() {
         file.ops.write(&mut buffer.src(), WriteAt::Offset(0), rwf.nonblock(flags)).map(|(count, _)| count)
+    } else if file.keeps_position() {
+        let at = if rwf.append(flags) { WriteAt::End } else { WriteAt::Offset(HOST_POSITION) };
+        write_where(cur, file, buffer, at, rwf).map(|(count, _)| count)
     } else if rwf.append(flags) {
         check_offset(0, buffer.len())?;
         write_where(cur, file, buffer, WriteAt::End, rwf).map(|(count, end)| {
@@ -236,9 +242,14 @@ fn write_where(
     let flags = file.flags();
     if file.kind() == FileType::Regular && buffer.len() > 0 {
         let start = match at {
+            // The end, and a position the host keeps, matter only when there is a limit.
+            WriteAt::End | WriteAt::Offset(HOST_POSITION)
+                if cur.process().limit(Resource::Fsize) == u64::MAX =>
+            {
+                None
+            }
+            WriteAt::Offset(HOST_POSITION) => Some(file.tell()?),
             WriteAt::Offset(offset) => Some(offset),
-            // The end matters only when there is a limit.
-            WriteAt::End if cur.process().limit(Resource::Fsize) == u64::MAX => None,
             WriteAt::End => Some(file.inode.stat()?.size),
         };
         if let Some(start) = start {

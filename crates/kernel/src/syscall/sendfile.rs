@@ -23,7 +23,7 @@ pub fn sys_sendfile(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     }
     let start = match given {
         Some(at) => u64::try_from(at).map_err(|_| Errno::INVAL)?,
-        None => *from.position.lock(),
+        None => from.tell()?,
     };
     rw::check_offset(start, count)?;
     let to = cur.file(args.i32(0))?;
@@ -47,7 +47,7 @@ pub fn sys_sendfile(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     if at > start {
         match given {
             Some(_) => put(offset, &(at as i64))?,
-            None => *from.position.lock() = at,
+            None => from.move_to(at)?,
         }
     }
     result

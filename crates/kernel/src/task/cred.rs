@@ -70,18 +70,26 @@ impl Cred {
     /// # Errors
     /// `EACCES`.
     pub fn check_mode(&self, stat: &Stat, mask: u32) -> Result<()> {
-        let bits = if stat.uid == self.fsuid {
-            stat.mode >> 6
-        } else if self.in_group(stat.gid) {
-            stat.mode >> 3
+        self.check_bits(stat.mode, stat.uid, stat.gid, mask)
+    }
+
+    /// As [`check_mode`](Self::check_mode), with mode, owner and group by themselves.
+    ///
+    /// # Errors
+    /// `EACCES`.
+    pub fn check_bits(&self, mode: u32, uid: u32, gid: u32, mask: u32) -> Result<()> {
+        let bits = if uid == self.fsuid {
+            mode >> 6
+        } else if self.in_group(gid) {
+            mode >> 3
         } else {
-            stat.mode
+            mode
         };
         if mask & !bits & 7 == 0 {
             return Ok(());
         }
-        let dir = stat.kind() == FileType::Directory;
-        if self.capable(CAP_DAC_OVERRIDE) && (mask & 1 == 0 || dir || stat.mode & 0o111 != 0) {
+        let dir = FileType::from_mode(mode) == FileType::Directory;
+        if self.capable(CAP_DAC_OVERRIDE) && (mask & 1 == 0 || dir || mode & 0o111 != 0) {
             return Ok(());
         }
         if self.capable(CAP_DAC_READ_SEARCH) && (mask == 4 || dir && mask & 2 == 0) {

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use host::file::HostFd;
 use host::io::{IoDst, IoSrc};
 use host::mutex::Mutex;
+use linux_raw_sys::general::{SEEK_CUR, SEEK_SET};
 
 bitflags::bitflags! {
     /// The flags of open(2), with Linux's values on x86-64.
@@ -67,6 +68,9 @@ impl OpenFlags {
     }
 }
 
+/// As an offset: wherever the host's position stands ([`FileOps::keeps_position`]).
+pub const HOST_POSITION: u64 = u64::MAX;
+
 /// Where a write goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteAt {
@@ -105,6 +109,11 @@ pub trait ReaddirSink {
 pub trait FileOps: Any + Send + Sync {
     /// Whether it has no positions: lseek answers `ESPIPE`.
     fn is_stream(&self) -> bool {
+        false
+    }
+    /// Whether the position is the host's to keep, because processes outside share the open file: reads and writes
+    /// at the position are then asked for with [`HOST_POSITION`] as offset.
+    fn keeps_position(&self) -> bool {
         false
     }
     /// Reads up to `dst.remaining()` bytes; 0 at the end.
@@ -263,6 +272,7 @@ pub struct File {
     pub write_hint: AtomicU32,
     kind: FileType,
     stream: bool,
+    keeps_position: bool,
     /// [`SETID_CHANGES`] when the inode was last seen without set-ID bits.
     setid_seen: AtomicU64,
     /// Whether flock(2) or an open-file-description lock was ever taken through it.
@@ -286,6 +296,7 @@ impl File {
         Arc::new(File {
             kind: inode.kind(),
             stream: ops.is_stream(),
+            keeps_position: ops.keeps_position(),
             setid_seen: AtomicU64::new(0),
             was_created: AtomicBool::new(false),
             write_hint: AtomicU32::new(0),
@@ -331,6 +342,38 @@ impl File {
     #[inline]
     pub fn is_stream(&self) -> bool {
         self.stream
+    }
+
+    /// Whether the host keeps the position ([`FileOps::keeps_position`]).
+    #[inline]
+    pub fn keeps_position(&self) -> bool {
+        self.keeps_position
+    }
+
+    /// The position, whoever keeps it.
+    ///
+    /// # Errors
+    /// Those of lseek(2).
+    pub fn tell(&self) -> Result<u64> {
+        let position = *self.position.lock();
+        match self.keeps_position {
+            true => self.ops.seek(0, SEEK_CUR, position).unwrap_or(Ok(position)),
+            false => Ok(position),
+        }
+    }
+
+    /// Sets the position, whoever keeps it.
+    ///
+    /// # Errors
+    /// Those of lseek(2).
+    pub fn move_to(&self, position: u64) -> Result<()> {
+        if self.keeps_position
+            && let Some(result) = self.ops.seek(position as i64, SEEK_SET, position)
+        {
+            result?;
+        }
+        *self.position.lock() = position;
+        Ok(())
     }
 
     /// Whether a read or write holds [`position`](Self::position) from start to end. Only regular files and

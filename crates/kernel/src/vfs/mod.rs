@@ -22,7 +22,8 @@ mod stat;
 pub use dentry::{Dentry, Entries, file_systems};
 pub use fd_table::{Fd, FdTable, NR_OPEN};
 pub use file::{
-    File, FileOps, MmapSource, OpenFlags, Owner, OwnerKind, ReaddirSink, WriteAt, note_setid_change,
+    File, FileOps, HOST_POSITION, MmapSource, OpenFlags, Owner, OwnerKind, ReaddirSink, WriteAt,
+    note_setid_change,
 };
 pub use inode::{
     CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, SpecialSlot, XattrFlags,

@@ -1,97 +1,125 @@
-//! Passthrough of host directories.
-use super::host_stat;
-use crate::vfs::{
-    File, FileOps, FileSystem, FileType, Inode, InodeRef, MmapSource, OpenFlags, PollEvents, PollTable, Stat,
-    StatFs, WriteAt,
-};
-use crate::{Errno, Result};
-use alloc::boxed::Box;
-use alloc::sync::Arc;
-use host::file::{HostFd, PollFd, poll_now};
-use host::io::{IoDst, IoSrc};
-/// x
-pub struct HostFs;
+//! Passthrough of a directory of the host: every change really happens there (`--write DIR`), and descriptors the
+//! instance was started with.
+//!
+//! A node knows where its file lies: a directory of the host and a name in it. All calls go there by single
+//! components, or to a descriptor that is open anyway. Names may be up to a second old when others change them on
+//! the host; changes made through here are seen at once.
+//!
+//! Lock order: table of nodes; places of a node; open files of a node; then as in [`super::host_dir`].
+
+mod file;
+mod inherited;
+mod node;
+
+pub use inherited::{Inherited, foreground_group, host_stream, inherited};
+
+use super::host_dir::{FdCache, HostDir};
+use super::host_stat::{self, Ident};
+use crate::Result;
+use crate::vfs::{FileSystem, FileType, InodeRef, StatFs};
+use alloc::sync::{Arc, Weak};
+use hashbrown::HashMap;
+use host::file::{HostFd, HostStat};
+use host::mutex::Mutex;
+use node::Node;
+
+/// Descriptors held open only to be quicker the next time.
+const CACHED_FDS: usize = 1024;
+
+/// Device and inode number, and for directories the mount.
+type Key = (u64, u64, u64);
+
+fn key(ident: Ident) -> Key {
+    (ident.dev, ident.ino, ident.mount)
+}
+
+/// What all nodes of one passthrough share.
+struct Core {
+    table: Mutex<HashMap<Key, Weak<Node>>>,
+    cache: Arc<FdCache>,
+    top: Arc<HostDir>,
+}
+
+/// A directory of the host, writable.
+pub struct HostFs {
+    core: Arc<Core>,
+    root: Arc<Node>,
+}
+
 impl HostFs {
-    /// x
-    pub fn new(_dir: HostFd) -> Result<Arc<HostFs>> {
-        Err(Errno::NOSYS)
+    /// Passes the directory `dir` through (any descriptor of a directory, `O_PATH` too).
+    ///
+    /// # Errors
+    /// `ENOTDIR`; those of statx(2).
+    pub fn new(dir: HostFd) -> Result<Arc<HostFs>> {
+        let cache = FdCache::new(CACHED_FDS);
+        let (top, stat) = HostDir::root(dir, cache.clone())?;
+        let core = Arc::new(Core { table: Mutex::default(), cache, top: top.clone() });
+        let root = Node::directory(&core, top, &stat);
+        core.table.lock().insert(key(host_stat::ident(&stat)), Arc::downgrade(&root));
+        Ok(Arc::new(HostFs { core, root }))
     }
-    /// x
+
+    /// The root directory.
     pub fn root(&self) -> InodeRef {
-        Arc::new(InheritedInode { fd: Arc::new(HostFd::adopt(0)), kind: FileType::Directory })
+        self.root.clone()
     }
 }
-impl FileSystem for HostFs {
+
+impl Core {
+    /// The node for the file `name` of `dir`, which the host has just described as `stat`.
+    fn node(self: &Arc<Self>, dir: &Arc<HostDir>, name: &[u8], stat: &HostStat) -> Result<Arc<Node>> {
+        let (ident, kind) = (host_stat::ident(stat), host_stat::kind(stat));
+        // Declared before the lock, so dropped after it: dropping a node takes the lock.
+        let mut _outdated = None;
+        let mut table = self.table.lock();
+        if let Some(node) = table.get(&key(ident)).and_then(Weak::upgrade) {
+            if node.is(ident, kind) {
+                drop(table);
+                node.found_at(dir, name, stat)?;
+                return Ok(node);
+            }
+            _outdated = Some(node);
+        }
+        let node = match kind {
+            FileType::Directory => Node::directory(self, dir.child(name, ident), stat),
+            _ => Node::file(self, dir, name, stat),
+        };
+        table.insert(key(ident), Arc::downgrade(&node));
+        drop(table);
+        Ok(node)
+    }
+
+    /// The node for a file, when there is one.
+    fn known(&self, ident: Ident) -> Option<Arc<Node>> {
+        self.table.lock().get(&key(ident))?.upgrade()
+    }
+
+    /// A node is being dropped.
+    fn forget(&self, node: &Node, ident: Ident) {
+        let mut table = self.table.lock();
+        if table.get(&key(ident)).is_some_and(|weak| core::ptr::eq(Weak::as_ptr(weak), node)) {
+            table.remove(&key(ident));
+        }
+    }
+}
+
+impl FileSystem for Core {
     fn name(&self) -> &'static str {
         "hostfs"
     }
+
     fn statfs(&self) -> Result<StatFs> {
-        Ok(StatFs::default())
+        Ok(host_stat::convert_fs(&self.top.fd()?.statfs()?))
     }
 }
-struct InheritedInode {
-    fd: Arc<HostFd>,
-    kind: FileType,
-}
-impl Inode for InheritedInode {
-    fn kind(&self) -> FileType {
-        self.kind
+
+impl FileSystem for HostFs {
+    fn name(&self) -> &'static str {
+        self.core.name()
     }
-    fn stat(&self) -> Result<Stat> {
-        Ok(host_stat::convert(&self.fd.stat()?))
+
+    fn statfs(&self) -> Result<StatFs> {
+        self.core.statfs()
     }
-    fn file_system(&self) -> Arc<dyn FileSystem> {
-        Arc::new(HostFs)
-    }
-    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Box<dyn FileOps>> {
-        Ok(Box::new(Stream { fd: self.fd.clone(), stream: self.kind != FileType::Regular }))
-    }
-}
-struct Stream {
-    fd: Arc<HostFd>,
-    stream: bool,
-}
-impl FileOps for Stream {
-    fn is_stream(&self) -> bool {
-        self.stream
-    }
-    fn read(&self, dst: &mut IoDst<'_>, _offset: u64, _nonblock: bool) -> Result<usize> {
-        self.fd.read(dst, None)
-    }
-    fn write(&self, src: &mut IoSrc<'_>, at: WriteAt, _nonblock: bool) -> Result<(usize, u64)> {
-        let from = if let WriteAt::Offset(offset) = at { offset } else { 0 };
-        let count = self.fd.write(src, None)?;
-        Ok((count, from + count as u64))
-    }
-    fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
-        table.wait_on_host(&self.fd, PollEvents::READABLE | PollEvents::WRITABLE);
-        let mut fds = [PollFd::new(&self.fd, 0x145)];
-        let _ = poll_now(&mut fds);
-        PollEvents::from_bits_truncate(fds[0].revents() as u16 as u32)
-    }
-    fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
-        self.fd.ioctl(command, arg)
-    }
-    fn mmap(&self, offset: u64, _len: usize, _shared: bool, _write: bool) -> Result<MmapSource> {
-        Ok(MmapSource::Host { fd: self.fd.clone(), offset })
-    }
-    fn host_fd(&self) -> Option<&Arc<HostFd>> {
-        Some(&self.fd)
-    }
-}
-/// x
-pub fn host_stream(fd: Arc<HostFd>) -> Result<Box<dyn FileOps>> {
-    Ok(Box::new(Stream { fd, stream: true }))
-}
-/// A file over a descriptor the host process was started with.
-pub fn inherited(fd: HostFd) -> Result<Arc<File>> {
-    let kind = host_stat::kind(&fd.stat()?);
-    let fd = Arc::new(fd);
-    let flags = OpenFlags::from_bits_truncate(fd.flags()?);
-    Ok(File::new(
-        Box::new(Stream { fd: fd.clone(), stream: kind != FileType::Regular }),
-        Arc::new(InheritedInode { fd, kind }),
-        None,
-        flags,
-    ))
 }

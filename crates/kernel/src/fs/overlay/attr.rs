@@ -7,14 +7,8 @@ use crate::vfs::{FileType, NewNode, SetAttr, Stat, TimeSpec};
 use crate::{Errno, Result};
 use host::layout::PAGE_SIZE;
 
-/// Set-user-ID, set-group-ID and group-execute bits of a mode.
-const S_ISUID: u32 = 0o4000;
-const S_ISGID: u32 = 0o2000;
-const S_IXGRP: u32 = 0o010;
 /// The permission bits of a mode, with the three above them.
 const PERMISSIONS: u32 = 0o7777;
-/// Keep set-user-ID and set-group-ID bits on writes (capabilities(7)).
-const CAP_FSETID: u32 = 4;
 /// What an entry adds to the size of a directory in tmpfs (`BOGO_DIRENT_SIZE`).
 pub(super) const DIRENT_SIZE: u64 = 20;
 
@@ -35,10 +29,11 @@ pub(super) fn fresh(core: &Core, ino: u64, new: &NewNode<'_>) -> Stat {
         FileType::Directory => (2 * DIRENT_SIZE, 0),
         _ => (0, 0),
     };
+    let mode = if new.kind == FileType::Symlink { 0o777 } else { new.mode & PERMISSIONS };
     Stat {
         dev: core.dev,
         ino,
-        mode: new.kind.mode_bits() | new.mode & PERMISSIONS,
+        mode: new.kind.mode_bits() | mode,
         nlink: if directory { 2 } else { 1 },
         uid: new.uid,
         gid: new.gid,
@@ -52,24 +47,6 @@ pub(super) fn fresh(core: &Core, ino: u64, new: &NewNode<'_>) -> Stat {
         btime: Some(now),
         attributes: 0,
         attributes_mask: 0,
-    }
-}
-
-/// Takes away what a write by somebody without `CAP_FSETID` takes away (`file_remove_privs`).
-#[inline]
-pub(super) fn remove_privileges(attr: &mut Stat) {
-    if attr.mode & (S_ISUID | S_ISGID) != 0
-        && crate::task::current_task().is_some_and(|task| !task.process.cred().capable(CAP_FSETID))
-    {
-        drop_set_id_bits(attr);
-    }
-}
-
-/// Clears set-user-ID, and set-group-ID where it is not the mark of mandatory locking.
-fn drop_set_id_bits(attr: &mut Stat) {
-    attr.mode &= !S_ISUID;
-    if attr.mode & S_IXGRP != 0 {
-        attr.mode &= !S_ISGID;
     }
 }
 
@@ -115,15 +92,9 @@ impl Node {
         let attr = self.attr(&mut state)?;
         if change.size.is_some() {
             attr.mtime = now;
-            remove_privileges(attr);
         }
-        if change.uid.is_some() || change.gid.is_some() {
-            attr.uid = change.uid.unwrap_or(attr.uid);
-            attr.gid = change.gid.unwrap_or(attr.gid);
-            if self.kind != FileType::Directory {
-                drop_set_id_bits(attr);
-            }
-        }
+        attr.uid = change.uid.unwrap_or(attr.uid);
+        attr.gid = change.gid.unwrap_or(attr.gid);
         if let Some(mode) = change.mode {
             attr.mode = attr.mode & !PERMISSIONS | mode & PERMISSIONS;
         }

@@ -27,13 +27,21 @@ pub(super) enum Entry {
     },
 }
 
+/// The directory above. Who is found through it on the host keeps it alive, so that there is always a way up; who
+/// is an entry of it in memory is kept alive by it.
+enum Parent {
+    None,
+    Found(Arc<Node>),
+    Entered(Weak<Node>),
+}
+
 /// The entries of a directory that are known in memory.
 pub(super) struct Entries {
     map: HashMap<Arc<[u8]>, Entry>,
     /// Names by their place in the listing.
     order: BTreeMap<u64, Arc<[u8]>>,
     last_seq: u64,
-    pub parent: Weak<Node>,
+    parent: Parent,
     /// The program has moved the directory: its `..` is not the host's.
     pub moved: bool,
     /// The directory was removed.
@@ -65,14 +73,49 @@ pub(super) fn refund(name: &[u8], quota: &Quota) {
 }
 
 impl Entries {
-    pub fn new(parent: Option<&Node>) -> Entries {
+    fn new(parent: Parent) -> Entries {
         Entries {
             map: HashMap::new(),
             order: BTreeMap::new(),
             last_seq: 0,
-            parent: parent.map_or_else(Weak::new, Node::weak),
+            parent,
             moved: false,
             removed: false,
+        }
+    }
+
+    /// A directory that was found on the host, in `parent`; the top without one.
+    pub fn found(parent: Option<Arc<Node>>) -> Entries {
+        Self::new(parent.map_or(Parent::None, Parent::Found))
+    }
+
+    /// A directory made in memory, to be entered in `parent`.
+    pub fn made(parent: Option<&Node>) -> Entries {
+        Self::new(parent.map_or(Parent::None, |parent| Parent::Entered(parent.weak())))
+    }
+
+    /// The directory above; `None` at the top.
+    pub fn parent(&self) -> Option<Arc<Node>> {
+        match &self.parent {
+            Parent::None => None,
+            Parent::Found(parent) => Some(parent.clone()),
+            Parent::Entered(parent) => parent.upgrade(),
+        }
+    }
+
+    /// It was entered in `parent`, in memory.
+    pub fn set_parent(&mut self, parent: &Node) -> Option<Arc<Node>> {
+        match core::mem::replace(&mut self.parent, Parent::Entered(parent.weak())) {
+            Parent::Found(old) => Some(old),
+            _ => None,
+        }
+    }
+
+    /// Lets go of the directory above; answers it when this kept it alive.
+    pub fn take_parent(&mut self) -> Option<Arc<Node>> {
+        match core::mem::replace(&mut self.parent, Parent::None) {
+            Parent::Found(parent) => Some(parent),
+            _ => None,
         }
     }
 
@@ -212,7 +255,7 @@ impl Node {
         name: &[u8],
     ) -> Result<()> {
         // `parent` is locked; what is above it must not be waited for. Who comes too early sees it a little later.
-        let mut above = entries.parent.upgrade();
+        let mut above = entries.parent();
         if core::ptr::eq(self, parent) {
             return Err(Errno::NOENT);
         }
@@ -220,7 +263,7 @@ impl Node {
             if core::ptr::eq(self, &*node) {
                 return Err(Errno::NOENT);
             }
-            above = node.state.try_lock().ok_or(Errno::NOENT)?.entries()?.parent.upgrade();
+            above = node.state.try_lock().ok_or(Errno::NOENT)?.entries()?.parent();
         }
         let mut state = self.state.try_lock().ok_or(Errno::NOENT)?;
         let own = state.entries_mut()?;
@@ -228,7 +271,9 @@ impl Node {
         if own.moved || !dir.set_place(host, name) {
             return Err(Errno::NOENT);
         }
-        own.parent = parent.weak();
+        let old = core::mem::replace(&mut own.parent, Parent::Found(parent.this()?));
+        drop(state);
+        drop(old);
         Ok(())
     }
 

@@ -78,7 +78,6 @@ impl OpenFile {
         if let Some(stat) = &mut state.attr {
             let now = attr::now();
             (stat.mtime, stat.ctime) = (now, now);
-            attr::remove_privileges(stat);
         }
     }
 }

@@ -6,34 +6,24 @@
 //! left out, so that a program that renames what it lists comes to an end.
 
 use super::node::{Lower, Node};
+use crate::fs::host_dir::HostDir;
+use crate::fs::host_listing::{HostListing, hide_entries};
 use crate::vfs::{FileOps, FileType, ReaddirSink};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
-use host::file::{HostFd, parse_dirent};
 use host::mutex::Mutex;
 use linux_raw_sys::general::{SEEK_CUR, SEEK_SET};
 
 /// Marks positions among the entries in memory.
 const IN_MEMORY: u64 = 1 << 63;
-/// Bytes asked of the host at a time.
-const BUFFER: usize = 32 << 10;
 /// Entries in memory taken out under one lock.
 const BATCH: usize = 64;
-/// Offset of `d_type` in `struct linux_dirent64`, and a value for entries to leave out.
-const D_TYPE: usize = 18;
-const HIDDEN: u8 = 0xff;
 
-/// Where one open directory stands in the host's listing.
+/// How far a listing has come.
 #[derive(Default)]
 struct Stream {
-    fd: Option<HostFd>,
-    /// Entries not handed out yet are `buf[at..len]`; the first of them is at position `pos`.
-    buf: Vec<u8>,
-    at: usize,
-    len: usize,
-    pos: u64,
+    host: HostListing,
     /// The newest entry in memory when the listing began.
     last_seq: u64,
 }
@@ -52,84 +42,29 @@ impl OpenDir {
 
     /// Number of the directory above, as the program sees it; its own at the top.
     fn parent_ino(&self) -> Result<u64> {
-        let parent = self.node.state.lock().entries()?.parent.upgrade();
+        let parent = self.node.state.lock().entries()?.parent();
         Ok(parent.map_or(self.node.ino, |parent| parent.ino))
     }
 
-    /// Fills the buffer; `false` at the end.
-    fn refill(&self, stream: &mut Stream) -> Result<bool> {
-        let Some(fd) = &stream.fd else { return Ok(false) };
-        if stream.buf.is_empty() {
-            stream.buf = vec![0; BUFFER];
-        }
-        (stream.at, stream.len) = (0, 0);
-        stream.len = fd.getdents(&mut stream.buf)?;
-        if stream.len == 0 {
-            // Freed at the end: many programs keep directories open.
-            stream.buf = Vec::new();
-            return Ok(false);
-        }
-        let state = self.node.state.lock();
-        let entries = state.entries()?;
-        if !entries.is_unchanged() {
-            let mut at = 0;
-            while let Some(entry) = parse_dirent(&stream.buf[at..stream.len]) {
-                let (hidden, reclen) = (entries.hides(entry.name), entry.reclen);
-                if hidden {
-                    stream.buf[at + D_TYPE] = HIDDEN;
-                }
-                at += reclen;
-            }
-        }
-        Ok(true)
-    }
-
     /// Hands out the host's entries from position `from` on; `false` when the sink is full.
-    fn host_entries(&self, stream: &mut Stream, from: u64, sink: &mut dyn ReaddirSink) -> Result<bool> {
-        let Lower::Directory(host) = &self.node.lower else { return Ok(true) };
-        let fd = match &stream.fd {
-            Some(fd) => fd,
-            None => stream.fd.insert(host.open_self(0)?),
-        };
-        if stream.pos != from || from == 0 {
-            fd.seek(from as i64, SEEK_SET)?;
-            (stream.at, stream.len, stream.pos) = (0, 0, from);
-        }
+    fn host_entries(
+        &self,
+        stream: &mut Stream,
+        host: &Arc<HostDir>,
+        from: u64,
+        sink: &mut dyn ReaddirSink,
+    ) -> Result<bool> {
         // The host's `..` is right unless the directory was moved in memory, or is the top of the tree.
-        let above = match self.node.state.lock().entries()?.moved || host.is_root() {
-            true => Some(()),
-            false => None,
-        };
-        let above = above.map(|()| self.parent_ino()).transpose()?;
-        loop {
-            while let Some(entry) = parse_dirent(&stream.buf[stream.at..stream.len]) {
-                let ino = match (entry.name, above) {
-                    (b"..", Some(ino)) => ino,
-                    _ => entry.ino,
-                };
-                let taken = match entry.kind {
-                    HIDDEN => true,
-                    0 => match host.stat_child(entry.name) {
-                        Ok(stat) => {
-                            let kind = crate::fs::host_stat::kind(&stat);
-                            sink.entry(ino, entry.next, kind, entry.name)
-                        }
-                        // Gone meanwhile.
-                        Err(_) => true,
-                    },
-                    kind => {
-                        sink.entry(ino, entry.next, FileType::from_mode(u32::from(kind) << 12), entry.name)
-                    }
-                };
-                if !taken {
-                    return Ok(false);
-                }
-                (stream.at, stream.pos) = (stream.at + entry.reclen, entry.next);
+        let moved = self.node.state.lock().entries()?.moved || host.is_root();
+        let above = if moved { Some(self.parent_ino()?) } else { None };
+        stream.host.list(host, from, above, sink, |buf| {
+            let state = self.node.state.lock();
+            let entries = state.entries()?;
+            if !entries.is_unchanged() {
+                hide_entries(buf, |name| entries.hides(name));
             }
-            if !self.refill(stream)? {
-                return Ok(true);
-            }
-        }
+            Ok(())
+        })
     }
 
     /// Hands out the entries in memory behind place `seq`, whose positions are `base` plus their place.
@@ -174,11 +109,11 @@ impl FileOps for OpenDir {
                 stream.last_seq = entries.last_seq();
             }
         }
-        if let Lower::Directory(_) = self.node.lower {
-            if from < IN_MEMORY && !self.host_entries(&mut stream, from, sink)? {
+        if let Lower::Directory(host) = &self.node.lower {
+            if from < IN_MEMORY && !self.host_entries(&mut stream, host, from, sink)? {
                 return Ok(());
             }
-            let seq = from.checked_sub(IN_MEMORY).unwrap_or(0);
+            let seq = from.saturating_sub(IN_MEMORY);
             return self.memory_entries(stream.last_seq, seq, IN_MEMORY, sink);
         }
         if from == 0 && !sink.entry(self.node.ino, 1, FileType::Directory, b".") {

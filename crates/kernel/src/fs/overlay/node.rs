@@ -61,13 +61,6 @@ impl Lower {
             Lower::File(file) => Some(file.ident),
         }
     }
-
-    pub fn directory(&self) -> Option<&Arc<HostDir>> {
-        match self {
-            Lower::Directory(dir) => Some(dir),
-            _ => None,
-        }
-    }
 }
 
 /// What a node holds besides its attributes.
@@ -111,10 +104,15 @@ impl FdHolder for Node {
 }
 
 impl Node {
-    /// A node for something of the host.
-    pub(super) fn over(core: &Arc<Core>, kind: FileType, lower: Lower, parent: Option<&Node>) -> Arc<Node> {
+    /// A node for something of the host, found in `parent`.
+    pub(super) fn over(
+        core: &Arc<Core>,
+        kind: FileType,
+        lower: Lower,
+        parent: Option<Arc<Node>>,
+    ) -> Arc<Node> {
         let body = match kind {
-            FileType::Directory => Body::Directory(Entries::new(parent)),
+            FileType::Directory => Body::Directory(Entries::found(parent)),
             FileType::Regular => Body::Regular(Content::Lower),
             FileType::Symlink => Body::Symlink(None),
             _ => Body::Special,
@@ -131,7 +129,7 @@ impl Node {
     pub(super) fn create(core: &Arc<Core>, new: &NewNode<'_>, parent: Option<&Node>) -> Result<Arc<Node>> {
         core.quota.charge_inode()?;
         let body = match new.kind {
-            FileType::Directory => Body::Directory(Entries::new(parent)),
+            FileType::Directory => Body::Directory(Entries::made(parent)),
             FileType::Regular => Body::Regular(Content::default()),
             FileType::Symlink => Body::Symlink(Some(new.target.into())),
             _ => Body::Special,
@@ -378,7 +376,7 @@ impl Inode for Node {
 impl Drop for Node {
     fn drop(&mut self) {
         match self.lower.ident() {
-            Some(ident) => self.core.table.forget(self, ident),
+            Some(ident) => self.core.table.forget(ident),
             None => self.core.quota.refund_inode(),
         }
         let state = self.state.get_mut();
@@ -386,8 +384,12 @@ impl Drop for Node {
         quota.refund(state.xattrs.memory());
         match &mut state.body {
             Body::Regular(content) => quota.refund(content.memory()),
-            // One after the other, deepest last: a tree may be deeper than the kernel stack.
+            // One after the other, up and down: a tree may be deeper than the kernel stack.
             Body::Directory(entries) => {
+                let mut above = entries.take_parent();
+                while let Some(mut last) = above.and_then(Arc::into_inner) {
+                    above = last.state.get_mut().entries_mut().ok().and_then(Entries::take_parent);
+                }
                 let mut todo = entries.take_nodes(quota);
                 while let Some(node) = todo.pop() {
                     let Some(mut node) = Arc::into_inner(node) else { continue };

@@ -1,7 +1,7 @@
 //! rename(2): moving entries within and between directories of memory and host alike.
 
 use super::attr;
-use super::dir::{self, Found};
+use super::dir::{self, Entries, Found};
 use super::node::{Node, State};
 use crate::vfs::{FileType, RenameFlags};
 use crate::{Errno, Result};
@@ -37,7 +37,7 @@ impl Node {
         let mut chain = Vec::new();
         let mut here = self.weak().upgrade();
         while let Some(node) = here {
-            let parent = node.state.lock().entries().ok().and_then(|entries| entries.parent.upgrade());
+            let parent = node.state.lock().entries().ok().and_then(Entries::parent);
             chain.push(node);
             here = parent;
         }
@@ -97,12 +97,10 @@ impl Node {
         let target = new_dir.find(pair.new_dir().entries()?, new_name)?;
         target_kept = target.as_ref().ok().map(|found| found.node.clone());
         let moves_dir = moved.kind == FileType::Directory;
-        if moves_dir && contains(new_above, &moved) {
-            return Err(Errno::INVAL);
-        }
         match &target {
             Ok(_) if no_replace => return Err(Errno::EXIST),
             Err(_) if exchange => return Err(Errno::NOENT),
+            _ if moves_dir && contains(new_above, &moved) => return Err(Errno::INVAL),
             // Two names of one file: nothing is done (rename(2)).
             Ok(found) if Arc::ptr_eq(&found.node, &moved) => return Ok(()),
             Ok(found) => {
@@ -132,8 +130,8 @@ impl Node {
                 }
                 dropped[0] = pair.new_dir().entries_mut()?.put(new_name, moved.clone(), true, quota);
                 dropped[1] = pair.old.entries_mut()?.put(name, other.clone(), true, quota);
-                moved.settle(new_dir, !same)?;
-                other.settle(self, !same)?;
+                dropped[2] = moved.settle(new_dir, !same)?;
+                dropped[3] = other.settle(self, !same)?;
                 let came = i32::from(moves_dir) - i32::from(other.kind == FileType::Directory);
                 let came = if same { 0 } else { came };
                 self.stamp_directory(self.attr(&mut pair.old)?, 0, -came);
@@ -156,7 +154,7 @@ impl Node {
                 }
                 dropped[1] = pair.new_dir().entries_mut()?.put(new_name, moved.clone(), over_lower, quota);
                 dropped[2] = pair.old.entries_mut()?.remove(name, on_lower, quota);
-                moved.settle(new_dir, !same)?;
+                dropped[3] = moved.settle(new_dir, !same)?;
                 let replaced = i32::from(target.is_ok());
                 let (gone, came) = match (moves_dir, same) {
                     (true, true) => (-replaced, 0),
@@ -172,15 +170,13 @@ impl Node {
         Ok(())
     }
 
-    /// It has moved to `dir`: its change time, and for a directory what is above it.
-    fn settle(&self, dir: &Node, other_dir: bool) -> Result<()> {
+    /// It has moved to `dir`: its change time, and for a directory what is above it. Answers what it kept alive.
+    fn settle(&self, dir: &Node, other_dir: bool) -> Result<Option<Arc<Node>>> {
         let mut state = self.state.lock();
         self.attr(&mut state)?.ctime = attr::now();
-        if other_dir && let Ok(entries) = state.entries_mut() {
-            entries.parent = dir.weak();
-            entries.moved = true;
-        }
-        Ok(())
+        let Ok(entries) = state.entries_mut() else { return Ok(None) };
+        entries.moved |= other_dir;
+        Ok(entries.set_parent(dir))
     }
 }
 

@@ -62,7 +62,8 @@ impl Table {
             FileType::Directory => Lower::Directory(host.child(name, ident)),
             _ => Lower::file(ident, host, name),
         };
-        let node = Node::over(&parent.core, kind, lower, Some(parent));
+        let above = (kind == FileType::Directory).then(|| parent.this()).transpose()?;
+        let node = Node::over(&parent.core, kind, lower, above);
         table.insert(key, Known { node: Arc::downgrade(&node), pin: None });
         drop(table);
         drop(outdated);
@@ -96,12 +97,10 @@ impl Table {
         None
     }
 
-    /// A node is being dropped.
-    pub fn forget(&self, node: &Node, ident: Ident) {
+    /// A node that stood for this file is being dropped. By now another may stand for it.
+    pub fn forget(&self, ident: Ident) {
         let mut table = self.0.lock();
-        if let Some(known) = table.get(&key(ident))
-            && core::ptr::eq(Weak::as_ptr(&known.node), node)
-        {
+        if table.get(&key(ident)).is_some_and(|known| known.node.strong_count() == 0) {
             table.remove(&key(ident));
         }
     }

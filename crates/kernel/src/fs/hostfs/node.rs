@@ -1,0 +1,412 @@
+//! The inode of a passed-through file.
+
+use super::{Core, file};
+use crate::fs::host_dir::{FdHolder, FdSlot, HostDir};
+use crate::fs::host_stat::{self, Ident};
+use crate::fs::special;
+use crate::task::Cred;
+use crate::vfs::{
+    CachePolicy, FileOps, FileSystem, FileType, Inode, InodeRef, NewNode, OpenFlags, RenameFlags, SetAttr,
+    SpecialSlot, Stat, TimeSpec, XattrFlags, downcast_inode,
+};
+use crate::{Errno, Result};
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use host::file::{self as host_file, HostFd, HostStat, name as host_name};
+use host::mutex::{Mutex, OnceLock};
+use linux_raw_sys::general as g;
+
+/// How long names and permission bits read from the host are believed, in nanoseconds.
+const BELIEVE_HOST_NS: u64 = 1_000_000_000;
+
+/// A name of a file: the directory and the name in it.
+type Place = (Arc<HostDir>, Box<[u8]>);
+
+/// What permission checks need, as of some moment on the monotonic clock.
+struct Seen {
+    at_ns: u64,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+}
+
+/// A file, directory or anything else of the host.
+pub struct Node {
+    core: Arc<Core>,
+    kind: FileType,
+    ident: Ident,
+    /// The directory it is; `None` for anything else.
+    pub(super) dir: Option<Arc<HostDir>>,
+    /// Names of what is not a directory, the one found last at the end; some may be gone by now.
+    places: Mutex<Vec<Place>>,
+    /// Its open files.
+    open: Mutex<Vec<Weak<HostFd>>>,
+    /// The descriptor it was made with, for the open that follows.
+    fresh: FdSlot,
+    /// The descriptor of a file made without a name, which lives as long as this.
+    unnamed: OnceLock<Arc<HostFd>>,
+    seen: Mutex<Seen>,
+    special: SpecialSlot,
+}
+
+impl FdHolder for Node {
+    fn slot(&self) -> &FdSlot {
+        &self.fresh
+    }
+}
+
+impl Seen {
+    fn new(stat: &HostStat) -> Seen {
+        let at_ns = host::clock::coarse_monotonic_ns();
+        Seen { at_ns, mode: u32::from(stat.stx_mode), uid: stat.stx_uid, gid: stat.stx_gid }
+    }
+}
+
+impl Node {
+    fn new(core: &Arc<Core>, stat: &HostStat, dir: Option<Arc<HostDir>>, places: Vec<Place>) -> Arc<Node> {
+        Arc::new(Node {
+            core: core.clone(),
+            kind: host_stat::kind(stat),
+            ident: host_stat::ident(stat),
+            dir,
+            places: Mutex::new(places),
+            open: Mutex::default(),
+            fresh: FdSlot::default(),
+            unnamed: OnceLock::new(),
+            seen: Mutex::new(Seen::new(stat)),
+            special: SpecialSlot::new(),
+        })
+    }
+
+    pub(super) fn directory(core: &Arc<Core>, dir: Arc<HostDir>, stat: &HostStat) -> Arc<Node> {
+        Self::new(core, stat, Some(dir), Vec::new())
+    }
+
+    pub(super) fn file(core: &Arc<Core>, dir: &Arc<HostDir>, name: &[u8], stat: &HostStat) -> Arc<Node> {
+        Self::new(core, stat, None, alloc::vec![(dir.clone(), name.into())])
+    }
+
+    /// Whether it stands for that file.
+    pub(super) fn is(&self, ident: Ident, kind: FileType) -> bool {
+        self.ident == ident && self.kind == kind
+    }
+
+    /// The host has it at this place, with these attributes.
+    ///
+    /// # Errors
+    /// `ENOENT` for a directory that would lie inside itself.
+    pub(super) fn found_at(&self, dir: &Arc<HostDir>, name: &[u8], stat: &HostStat) -> Result<()> {
+        *self.seen.lock() = Seen::new(stat);
+        if let Some(own) = &self.dir {
+            let there = own.is_at(dir, name) || !own.is_root() && own.set_place(dir, name);
+            return if there { Ok(()) } else { Err(Errno::NOENT) };
+        }
+        let mut places = self.places.lock();
+        let is_here = |place: &Place| Arc::ptr_eq(&place.0, dir) && *place.1 == *name;
+        if !places.last().is_some_and(is_here) {
+            let mut old: Vec<_> = places.extract_if(.., |place| is_here(place)).collect();
+            places.push(old.pop().unwrap_or_else(|| (dir.clone(), name.into())));
+        }
+        Ok(())
+    }
+
+    fn host_dir(&self) -> Result<&Arc<HostDir>> {
+        self.dir.as_ref().ok_or(Errno::NOTDIR)
+    }
+
+    fn of<'a>(&self, inode: &'a InodeRef) -> Result<&'a Node> {
+        downcast_inode::<Node>(inode).filter(|node| Arc::ptr_eq(&node.core, &self.core)).ok_or(Errno::XDEV)
+    }
+
+    /// A descriptor of it that is open anyway.
+    fn open_fd(&self) -> Option<Arc<HostFd>> {
+        if let Some(fd) = self.unnamed.get() {
+            return Some(fd.clone());
+        }
+        self.open.lock().iter().rev().find_map(Weak::upgrade)
+    }
+
+    /// Another open file of it.
+    pub(super) fn add_open(&self, fd: &Arc<HostFd>) {
+        let mut open = self.open.lock();
+        if open.len() == open.capacity() {
+            open.retain(|weak| weak.strong_count() > 0);
+        }
+        open.push(Arc::downgrade(fd));
+    }
+
+    /// Tries `then` with each name it may have, the latest first; names that turn out to be gone, or to belong to
+    /// another file, are forgotten.
+    fn by_name<T>(&self, then: impl Fn(&Arc<HostDir>, &[u8]) -> Result<T>) -> Result<T> {
+        loop {
+            let Some((dir, name)) = self.places.lock().last().cloned() else { return Err(Errno::NOENT) };
+            match then(&dir, &name) {
+                Err(Errno::NOENT | Errno::STALE | Errno::NOTDIR) => {
+                    let mut places = self.places.lock();
+                    let gone = places.pop_if(|place| Arc::ptr_eq(&place.0, &dir) && place.1 == name);
+                    drop(places);
+                    drop(gone);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn host_stat(&self) -> Result<HostStat> {
+        if let Some(dir) = &self.dir {
+            return dir.fd()?.stat();
+        }
+        if let Some(fd) = self.open_fd() {
+            return fd.stat();
+        }
+        self.by_name(|dir, name| {
+            let stat = dir.stat_child(name)?;
+            if host_stat::ident(&stat) == self.ident { Ok(stat) } else { Err(Errno::STALE) }
+        })
+    }
+
+    /// Runs `then` with a descriptor and a name relative to it, empty when the descriptor is the file itself.
+    fn at<T>(&self, then: impl Fn(&HostFd, &[u8]) -> Result<T>) -> Result<T> {
+        if let Some(dir) = &self.dir {
+            return then(&*dir.fd()?, b"");
+        }
+        if let Some(fd) = self.open_fd() {
+            return then(&fd, b"");
+        }
+        self.by_name(|dir, name| then(&*dir.fd()?, name))
+    }
+
+    /// Runs `then` with a descriptor that stands for the file, opened for nothing.
+    fn with_path_fd<T>(&self, then: impl Fn(&HostFd) -> Result<T>) -> Result<T> {
+        self.at(|fd, name| match name {
+            b"" => then(fd),
+            _ => then(&host_file::open_name(fd, name)?),
+        })
+    }
+
+    fn truncate(&self, size: u64) -> Result<()> {
+        // Through a file open for writing, as ftruncate(2) needs no permission beyond that.
+        let open: Vec<_> = self.open.lock().iter().filter_map(Weak::upgrade).collect();
+        for fd in open.iter().chain(self.unnamed.get()) {
+            if fd.truncate(size).is_ok() {
+                return Ok(());
+            }
+        }
+        self.open_host(g::O_WRONLY | g::O_NONBLOCK)?.truncate(size)
+    }
+
+    /// Opens the host's file.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub(super) fn open_host(&self, flags: u32) -> Result<HostFd> {
+        let result = self.by_name(|dir, name| dir.open_child(name, flags, 0));
+        match (result, self.open_fd()) {
+            // Without a name, but open elsewhere: again through that.
+            (Err(Errno::NOENT), Some(fd)) => fd.reopen(flags),
+            (result, _) => result,
+        }
+    }
+
+    /// The descriptor it was made with, open for reading and writing, once.
+    pub(super) fn take_fresh(&self) -> Option<Arc<HostFd>> {
+        self.fresh.take()
+    }
+
+    /// Gives a file just made the owner the program asked for, where the host's rules gave another.
+    fn own(&self, dir_stat_gid: bool, new: &NewNode<'_>, stat: &HostStat) -> Result<()> {
+        let uid = (stat.stx_uid != new.uid).then_some(new.uid);
+        let gid = (stat.stx_gid != new.gid && !dir_stat_gid).then_some(new.gid);
+        if uid.is_some() || gid.is_some() {
+            self.at(|fd, name| host_file::chown(fd, name, uid, gid))?;
+        }
+        Ok(())
+    }
+
+    fn times(time: Option<TimeSpec>) -> Option<(i64, u32)> {
+        time.map(|time| (time.sec, time.nsec))
+    }
+}
+
+impl Inode for Node {
+    fn kind(&self) -> FileType {
+        self.kind
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        Ok(host_stat::convert(&self.host_stat()?))
+    }
+
+    fn file_system(&self) -> Arc<dyn FileSystem> {
+        self.core.clone()
+    }
+
+    fn set_attr(&self, change: &SetAttr) -> Result<()> {
+        // Whatever comes of it, what was seen is seen anew.
+        self.seen.lock().at_ns = 0;
+        if let Some(size) = change.size {
+            match self.kind {
+                FileType::Regular => self.truncate(size)?,
+                FileType::Directory => return Err(Errno::ISDIR),
+                _ => return Err(Errno::INVAL),
+            }
+        }
+        if change.uid.is_some() || change.gid.is_some() {
+            self.at(|fd, name| host_file::chown(fd, name, change.uid, change.gid))?;
+        }
+        if let Some(mode) = change.mode {
+            self.at(|fd, name| host_file::chmod(fd, name, mode & 0o7777))?;
+        }
+        if change.atime.is_some() || change.mtime.is_some() {
+            let (atime, mtime) = (Self::times(change.atime), Self::times(change.mtime));
+            self.at(|fd, name| host_file::set_times(fd, name, atime, mtime))?;
+        }
+        Ok(())
+    }
+
+    fn permission(&self, cred: &Cred, mask: u32) -> Result<()> {
+        let now = host::clock::coarse_monotonic_ns();
+        let mut seen = self.seen.lock();
+        if seen.at_ns == 0 || now.saturating_sub(seen.at_ns) >= BELIEVE_HOST_NS {
+            drop(seen);
+            let stat = self.host_stat()?;
+            seen = self.seen.lock();
+            *seen = Seen::new(&stat);
+        }
+        cred.check_bits(seen.mode, seen.uid, seen.gid, mask)
+    }
+
+    fn cache_policy(&self) -> CachePolicy {
+        CachePolicy::For(BELIEVE_HOST_NS)
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<InodeRef> {
+        let dir = self.host_dir()?;
+        let stat = dir.stat_child(name)?;
+        Ok(self.core.node(dir, name, &stat)?)
+    }
+
+    fn create(&self, name: &[u8], new: &NewNode<'_>) -> Result<InodeRef> {
+        let dir = self.host_dir()?;
+        let fd = dir.fd()?;
+        let mut fresh = None;
+        match new.kind {
+            FileType::Directory => host_name::mkdir(&fd, name, new.mode)?,
+            FileType::Symlink => host_name::symlink(new.target, &fd, name)?,
+            FileType::Regular => {
+                let flags = g::O_RDWR | g::O_CREAT | g::O_EXCL | g::O_NOCTTY;
+                fresh = Some(dir.open_child(name, flags, new.mode)?);
+            }
+            kind => host_name::mknod(&fd, name, kind.mode_bits() | new.mode, new.rdev)?,
+        }
+        let stat = match &fresh {
+            Some(fd) => fd.stat()?,
+            None => dir.stat_child(name)?,
+        };
+        let node = self.core.node(dir, name, &stat)?;
+        let by_directory = self.seen.lock().mode & 0o2000 != 0;
+        node.own(by_directory, new, &stat)?;
+        if let Some(fd) = fresh {
+            self.core.cache.admit(&node, fd);
+        }
+        Ok(node)
+    }
+
+    fn create_unnamed(&self, new: &NewNode<'_>) -> Result<InodeRef> {
+        let fd = self.host_dir()?.open_unnamed(new.mode)?;
+        let stat = fd.stat()?;
+        let node = Node::new(&self.core, &stat, None, Vec::new());
+        // It is alone: nobody else has set it.
+        let _ = node.unnamed.set(Arc::new(fd));
+        self.core.table.lock().insert(super::key(node.ident), Arc::downgrade(&node));
+        node.own(false, new, &stat)?;
+        Ok(node)
+    }
+
+    fn link(&self, name: &[u8], target: &InodeRef) -> Result<()> {
+        let target = self.of(target)?;
+        if target.kind == FileType::Directory {
+            return Err(Errno::PERM);
+        }
+        let dir = self.host_dir()?;
+        let fd = dir.fd()?;
+        match target.unnamed.get() {
+            Some(file) if target.places.lock().is_empty() => host_name::link_open(file, &fd, name)?,
+            _ => target.by_name(|from, old| host_name::link(&*from.fd()?, old, &fd, name))?,
+        }
+        let place = (dir.clone(), name.into());
+        target.places.lock().push(place);
+        Ok(())
+    }
+
+    fn unlink(&self, name: &[u8]) -> Result<()> {
+        host_name::unlink(&*self.host_dir()?.fd()?, name)
+    }
+
+    fn rmdir(&self, name: &[u8]) -> Result<()> {
+        host_name::rmdir(&*self.host_dir()?.fd()?, name)
+    }
+
+    fn rename(&self, name: &[u8], new_dir: &InodeRef, new_name: &[u8], flags: RenameFlags) -> Result<()> {
+        let new_dir = self.of(new_dir)?.host_dir()?;
+        let dir = self.host_dir()?;
+        host_name::rename(&*dir.fd()?, name, &*new_dir.fd()?, new_name, flags.bits())?;
+        // Those who hold the files find them at their new places. What vanished meanwhile is another's doing.
+        let moved = [Some((new_dir, new_name)), flags.contains(RenameFlags::EXCHANGE).then_some((dir, name))];
+        for (dir, name) in moved.into_iter().flatten() {
+            if let Ok(stat) = dir.stat_child(name)
+                && let Some(node) = self.core.known(host_stat::ident(&stat))
+            {
+                node.found_at(dir, name, &stat)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn readlink(&self) -> Result<Vec<u8>> {
+        if self.kind != FileType::Symlink {
+            return Err(Errno::INVAL);
+        }
+        self.by_name(|dir, name| host_name::readlink(&*dir.fd()?, name))
+    }
+
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
+        match self.kind {
+            FileType::Regular => file::OpenFile::open(self, flags),
+            FileType::Directory => Ok(Box::new(file::OpenDir::new(self))),
+            FileType::Symlink => Err(Errno::LOOP),
+            _ => {
+                let inode: InodeRef = self;
+                special::open(&inode, flags)
+            }
+        }
+    }
+
+    fn special_slot(&self) -> Option<&SpecialSlot> {
+        matches!(self.kind, FileType::Fifo | FileType::Socket).then_some(&self.special)
+    }
+
+    fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
+        self.with_path_fd(|fd| fd.get_xattr(name))
+    }
+
+    fn set_xattr(&self, name: &[u8], value: &[u8], flags: XattrFlags) -> Result<()> {
+        self.with_path_fd(|fd| fd.set_xattr(name, value, flags.bits()))
+    }
+
+    fn list_xattr(&self) -> Result<Vec<Vec<u8>>> {
+        let list = self.with_path_fd(HostFd::list_xattr)?;
+        Ok(list.split(|&byte| byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+    }
+
+    fn remove_xattr(&self, name: &[u8]) -> Result<()> {
+        self.with_path_fd(|fd| fd.remove_xattr(name))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.core.forget(self, self.ident);
+    }
+}
