@@ -7,6 +7,7 @@ mod attr;
 mod dir;
 mod epoll;
 mod ioctl;
+mod memfd;
 pub mod name;
 mod rw;
 mod xattr;
@@ -14,6 +15,7 @@ mod xattr;
 pub use attr::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, HostStat, HostStatFs, chmod, chown, set_times, stat};
 pub use dir::{HostDirent, parse_dirent};
 pub use epoll::HostEpoll;
+pub use memfd::memfd_create;
 pub use rw::{PollFd, poll_now};
 
 use crate::{Errno, Result, check, syscall1, syscall3, syscall4};

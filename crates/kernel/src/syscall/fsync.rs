@@ -2,7 +2,7 @@
 
 use crate::task::Current;
 use crate::uaccess::Args;
-use crate::vfs::{FileType, file_systems};
+use crate::vfs::FileType;
 use crate::{Errno, Result};
 
 /// `SYNC_FILE_RANGE_WAIT_BEFORE`, `SYNC_FILE_RANGE_WRITE`, `SYNC_FILE_RANGE_WAIT_AFTER`
@@ -21,11 +21,10 @@ pub fn sys_fdatasync(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
 }
 
 /// `sync()`: never fails.
-pub fn sys_sync(cur: &mut Current<'_>, _args: &Args) -> Result<usize> {
-    let root = cur.fs.root.lock().clone();
-    for fs in file_systems(&root) {
-        if let Err(errno) = fs.sync() {
-            host::log!(Warn, "sync of {}: {errno}", fs.name());
+pub fn sys_sync(_cur: &mut Current<'_>, _args: &Args) -> Result<usize> {
+    for mount in crate::fs::mounts() {
+        if let Err(errno) = mount.fs.sync() {
+            host::log!(Warn, "sync of {}: {errno}", mount.fs.name());
         }
     }
     Ok(0)

@@ -41,6 +41,7 @@ pub mod list;
 mod lseek;
 mod madvise;
 mod membarrier;
+mod memfd_create;
 mod mincore;
 mod mkdir;
 mod mknod;

@@ -367,7 +367,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         316 "renameat2" Full Some(super::rename::sys_renameat2), "";
         317 "seccomp" Missing None, "";
         318 "getrandom" Full Some(super::getrandom::sys_getrandom), "";
-        319 "memfd_create" Missing None, "";
+        319 "memfd_create" Full Some(super::memfd_create::sys_memfd_create), "";
         320 "kexec_file_load" Missing None, "";
         321 "bpf" Missing None, "";
         322 "execveat" Full Some(super::execve::sys_execveat), "as execve";

@@ -4,7 +4,7 @@
 //! One instance has one tree and one set of mounts. A mount is a dentry whose `mounted` names the root dentry of
 //! the other file system, whose `covers` leads back.
 
-use super::{CachePolicy, FileSystem, FileType, Inode, InodeRef, NewNode};
+use super::{CachePolicy, FileType, Inode, InodeRef, NewNode};
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -15,22 +15,6 @@ use host::mutex::{Mutex, MutexGuard, OnceLock};
 const CACHE_LIMIT: usize = 16_384;
 
 static CACHED: AtomicUsize = AtomicUsize::new(0);
-
-/// Roots of everything that was mounted on something.
-static MOUNTS: Mutex<Vec<Arc<Dentry>>> = Mutex::new(Vec::new());
-
-/// The file systems below `root`, its own first.
-pub fn file_systems(root: &Arc<Dentry>) -> Vec<Arc<dyn FileSystem>> {
-    let mut all = alloc::vec![root.inode.file_system()];
-    let mounts = MOUNTS.lock().clone();
-    for mount in mounts {
-        let fs = mount.inode.file_system();
-        if root.is_ancestor_of(&mount) && !all.iter().any(|each| Arc::ptr_eq(each, &fs)) {
-            all.push(fs);
-        }
-    }
-    all
-}
 
 type Children = HashMap<Box<[u8]>, Arc<Dentry>>;
 
@@ -151,7 +135,6 @@ impl Dentry {
         }
         let root = Dentry::new_root(inode, Some(self.clone()));
         self.mounted.set(root.clone()).map_err(|_| Errno::BUSY)?;
-        MOUNTS.lock().push(root.clone());
         Ok(root)
     }
 

@@ -19,7 +19,7 @@ pub mod namei;
 mod poll;
 mod stat;
 
-pub use dentry::{Dentry, Entries, file_systems};
+pub use dentry::{Dentry, Entries};
 pub use fd_table::{Fd, FdTable, NR_OPEN};
 pub use file::{
     File, FileOps, HOST_POSITION, MmapSource, OpenFlags, Owner, OwnerKind, ReaddirSink, WriteAt,

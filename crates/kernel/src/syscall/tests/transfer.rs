@@ -228,3 +228,34 @@ fn advice_and_syncs_check_their_arguments() {
     assert_eq!(call!(t, g::__NR_fallocate, fd, 0x1000, 0, 1), Err(Errno::OPNOTSUPP));
     assert_eq!(call!(t, g::__NR_fallocate, fd, 0, i64::MAX, 1), Err(Errno::FBIG));
 }
+
+#[test]
+fn a_memfd_is_a_file_whose_seals_hold() {
+    let mut t = Thread::root();
+    let nr = g::__NR_memfd_create;
+    assert_eq!(call!(t, nr, c"x", 32), Err(Errno::INVAL));
+    assert_eq!(call!(t, nr, c"x", 8 | 16), Err(Errno::INVAL));
+    let mut long = [b'a'; 251];
+    long[250] = 0;
+    assert_eq!(call!(t, nr, &long[..], 0), Err(Errno::INVAL));
+    long[249] = 0;
+    assert!(call!(t, nr, &long[..], 0).is_ok());
+    let plain = call!(t, nr, c"x", 1).unwrap();
+    assert_eq!(call!(t, g::__NR_fcntl, plain, g::F_GETFD), Ok(1));
+    assert_eq!(call!(t, g::__NR_fcntl, plain, g::F_GET_SEALS), Ok(g::F_SEAL_SEAL as usize));
+    assert_eq!(call!(t, g::__NR_fcntl, plain, g::F_ADD_SEALS, g::F_SEAL_WRITE), Err(Errno::PERM));
+    let fd = call!(t, nr, c"x", 2).unwrap();
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_GETFL), Ok((O_RDWR | g::O_LARGEFILE) as usize));
+    assert_eq!(call!(t, g::__NR_write, fd, &b"hello"[..], 5), Ok(5));
+    let mut buf = [0u8; 8];
+    assert_eq!(call!(t, g::__NR_pread64, fd, &mut buf[..], 8, 1), Ok(4));
+    assert_eq!(&buf[..4], b"ello");
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_ADD_SEALS, g::F_SEAL_GROW | g::F_SEAL_SHRINK), Ok(0));
+    assert_eq!(call!(t, g::__NR_ftruncate, fd, 4), Err(Errno::PERM));
+    assert_eq!(call!(t, g::__NR_ftruncate, fd, 6), Err(Errno::PERM));
+    assert_eq!(call!(t, g::__NR_write, fd, &b"x"[..], 1), Err(Errno::PERM));
+    assert_eq!(call!(t, g::__NR_pwrite64, fd, &b"J"[..], 1, 0), Ok(1));
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_ADD_SEALS, g::F_SEAL_WRITE | g::F_SEAL_SEAL), Ok(0));
+    assert_eq!(call!(t, g::__NR_pwrite64, fd, &b"H"[..], 1, 0), Err(Errno::PERM));
+    assert_eq!(call!(t, g::__NR_fcntl, fd, g::F_ADD_SEALS, g::F_SEAL_EXEC), Err(Errno::PERM));
+}
