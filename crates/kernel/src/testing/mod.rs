@@ -6,7 +6,7 @@
 
 pub mod memfs;
 
-use crate::mm::AddressSpace;
+use crate::mm::{AddressSpace, Layout};
 use crate::signal::{ProcessSignals, TaskSignals};
 use crate::task::{Cred, Current, FsContext, Limits, Process, Resource, Task};
 use crate::time::ProcessTimers;
@@ -132,7 +132,7 @@ impl Thread {
             pgid: AtomicI32::new(pid),
             sid: AtomicI32::new(pid),
             cred: Mutex::new(Arc::new(cred)),
-            mm: Mutex::new(AddressSpace::new_for_boot()),
+            mm: Mutex::new(AddressSpace::new(Layout::default())),
             files: Mutex::new(FdTable::new()),
             fs: Mutex::new(Arc::new(FsContext {
                 root: Mutex::new(root.clone()),
