@@ -125,7 +125,7 @@ impl Bench {
         let (mut host, mut ours, mut through) = (Times::new(), Times::new(), Times::new());
         for _ in 0..options.rounds {
             record(&self.run(&argv, &env)?, &mut host);
-            record(&self.run(&self.subject.command(&[], &argv), &env)?, &mut ours);
+            shown(self.run(&self.subject.command(&[], &argv), &env), |out| record(&out, &mut ours));
             let files: Vec<OsString> = FILE_OPERATIONS
                 .iter()
                 .filter(|f| options.only.is_empty() || options.only.iter().any(|o| o == *f))
@@ -134,7 +134,7 @@ impl Bench {
             if !files.is_empty() {
                 let mut argv = argv[..argv.len() - options.only.len()].to_vec();
                 argv.extend(files);
-                record(&self.run(&self.subject.command(&write, &argv), &env)?, &mut through);
+                shown(self.run(&self.subject.command(&write, &argv), &env), |out| record(&out, &mut through));
             }
         }
         println!("\noperations, {} ({} rounds), ns each", flavor.name(), options.rounds);
@@ -158,7 +158,7 @@ impl Bench {
             let (mut host, mut ours) = (Vec::new(), Vec::new());
             for _ in 0..options.rounds * 20 {
                 host.push(timed(&argv)?);
-                ours.push(timed(&under)?);
+                shown(timed(&under), |ms| ours.push(ms));
             }
             let (host, ours) = (median(&host), median(&ours));
             println!("{:<28} {host:>10.2} {ours:>10.2} {:>8.2}", flavor.name(), ours - host);
@@ -172,8 +172,9 @@ impl Bench {
         for flavor in [Flavor::MuslStatic, Flavor::GlibcStatic, Flavor::Glibc] {
             let argv = [self.program("hello.c", flavor)?.into_os_string(), "sleep".into()];
             let host = sleeping(&argv)?;
-            let ours = sleeping(&self.subject.command(&[], &argv))?;
-            println!("{:<28} {host:>10} {ours:>10} {:>8}", flavor.name(), ours as i64 - host as i64);
+            shown(sleeping(&self.subject.command(&[], &argv)), |ours| {
+                println!("{:<28} {host:>10} {ours:>10} {:>8}", flavor.name(), ours as i64 - host as i64);
+            });
         }
         Ok(())
     }
@@ -209,6 +210,7 @@ impl Bench {
             ],
             &["dd", "if=/dev/zero", "of=/dev/null", "bs=1k", "count=100000", "status=none"],
         ];
+        let (mut calls, mut patched) = (0u64, 0u64);
         for argv in programs {
             if needs::find(argv[0]).is_none() && !argv[0].starts_with('/') {
                 println!("  {:<50} skipped: needs {}", argv[0], needs::package(argv[0]));
@@ -217,16 +219,28 @@ impl Bench {
             let argv: Vec<OsString> = argv.iter().map(OsString::from).collect();
             let file = self.dir.join("stats");
             let option = format!("--stats={}", file.display());
-            self.run(&self.subject.command(&[option.into()], &argv), &[])?;
-            let text = fs::read_to_string(&file).map_err(|e| e.to_string())?;
+            shown(self.run(&self.subject.command(&[option.into()], &argv), &[]), drop);
+            let text = fs::read_to_string(&file).unwrap_or_default();
             let line = text
                 .lines()
                 .find(|l| l.contains("from patched sites"))
                 .unwrap_or("no such line in the statistics");
+            let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u64>().ok());
+            calls += numbers.next().unwrap_or(0);
+            patched += numbers.next().unwrap_or(0);
             let name: String = argv.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
             println!("  {:<50} {line}", name.chars().take(50).collect::<String>().replace('\n', " "));
         }
+        println!("  {:<50} {:.2} % of {calls}", "all together", patched as f64 * 100.0 / calls as f64);
         Ok(())
+    }
+}
+
+/// Uses a result of fncall; a failure is shown, and the other measurements go on.
+fn shown<T>(result: Result<T, String>, use_it: impl FnOnce(T)) {
+    match result {
+        Ok(value) => use_it(value),
+        Err(why) => println!("  failed: {why}"),
     }
 }
 
