@@ -324,7 +324,7 @@ impl Inner {
     /// Maps `vma` on the host and enters it. With `replace`, what is there goes; answers that.
     pub fn install(
         &mut self,
-        vma: Vma,
+        mut vma: Vma,
         source: &MmapSource,
         host_flags: u32,
         replace: bool,
@@ -354,6 +354,7 @@ impl Inner {
         if replace {
             removed = self.tree.remove(start, end);
         }
+        vma.note_write();
         self.tree.insert(vma);
         self.note_peak();
         Ok(removed)

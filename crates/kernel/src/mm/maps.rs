@@ -77,6 +77,31 @@ impl AddressSpace {
         text
     }
 
+    /// Whether it is the calling thread's.
+    fn is_current(&self) -> bool {
+        crate::task::current_task().is_some_and(|task| core::ptr::eq(&**task.process.mm.lock(), self))
+    }
+
+    /// Bytes in memory, and those of them that belong to files: the host's count for the calling process, with the
+    /// few pages of the kernel's code among them; what it last was for another.
+    pub fn resident(&self) -> (usize, usize) {
+        if self.is_current()
+            && let Some(status) = super::host_ranges::read_file(b"/proc/self/status")
+        {
+            let kib = |name: &str| {
+                let text = core::str::from_utf8(&status).ok()?;
+                let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+                value.trim().strip_suffix(" kB")?.trim().parse::<usize>().ok()
+            };
+            // The third kind, shared memory, is nearly all the kernel's heap.
+            if let (Some(anonymous), Some(file)) = (kib("RssAnon:"), kib("RssFile:")) {
+                let resident = ((anonymous + file) << 10, file << 10);
+                self.inner.lock().resident = resident;
+            }
+        }
+        self.inner.lock().resident
+    }
+
     /// Sizes and addresses.
     pub fn vm_stats(&self) -> VmStats {
         let inner = self.inner.lock();

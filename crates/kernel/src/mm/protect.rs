@@ -118,7 +118,10 @@ impl AddressSpace {
                 inner.restore_code(from, to);
             }
             host::memory::protect(from, to - from, prot)?;
-            inner.tree.update(from, to, |vma| vma.flags = vma.flags.with_prot(prot));
+            inner.tree.update(from, to, |vma| {
+                vma.flags = vma.flags.with_prot(prot);
+                vma.note_write();
+            });
         }
         verdict
     }

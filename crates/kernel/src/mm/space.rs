@@ -34,6 +34,8 @@ pub(super) struct Inner {
     pub peak: usize,
     /// What the program has registered for with membarrier(2), as commands.
     pub membarrier: u32,
+    /// Bytes in memory and those of files among them, when somebody last looked.
+    pub resident: (usize, usize),
 }
 
 /// Addresses that execve(2) has set, for brk(2) and /proc.
@@ -111,6 +113,7 @@ impl AddressSpace {
             patches: inner.patches.clone(),
             peak: inner.peak,
             membarrier: inner.membarrier,
+            resident: inner.resident,
         };
         Arc::new(AddressSpace {
             inner: Mutex::new(copy),

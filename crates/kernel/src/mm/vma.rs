@@ -22,7 +22,7 @@ pub const fn page_up(addr: usize) -> usize {
 }
 
 bitflags::bitflags! {
-    /// `VM_*` of Linux's `include/linux/mm.h`, with its values, and two of our own.
+    /// `VM_*` of Linux's `include/linux/mm.h`, with its values, and three of our own.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct VmFlags: u64 {
         /// Can be read.
@@ -72,6 +72,9 @@ bitflags::bitflags! {
         /// A page area of the kernel in user space (trampolines). Programs do not see it, and get it out of the
         /// way by mapping over it.
         const KERNEL = 1 << 62;
+        /// A private mapping of a file that could be written at some time: it may have pages of its own
+        /// (`anon_vma`), so it stays apart from neighbours that have none.
+        const OWN_PAGES = 1 << 60;
         /// Belongs to the host (its vdso, its stack): cannot be replaced.
         const HOST = 1 << 61;
     }
@@ -175,6 +178,16 @@ impl Vma {
     pub(super) fn trim_start(&mut self, at: usize) {
         self.backing.advance(at - self.start);
         self.start = at;
+    }
+
+    /// Notes what being writable leaves behind, see [`VmFlags::OWN_PAGES`].
+    pub(super) fn note_write(&mut self) {
+        if self.flags.contains(VmFlags::WRITE)
+            && !self.flags.contains(VmFlags::MAYSHARE)
+            && self.file().is_some()
+        {
+            self.flags |= VmFlags::OWN_PAGES;
+        }
     }
 
     /// Whether `next`, which begins where this ends, can become one mapping with it.

@@ -4,11 +4,15 @@ use crate::mm::{PAGE_SIZE, Request, Rights};
 use crate::task::{Current, Resource};
 use crate::uaccess::Args;
 use crate::{Errno, Result};
+use core::sync::atomic::Ordering::Relaxed;
 use linux_raw_sys::general::MAP_ANONYMOUS;
 
 /// `CAP_IPC_LOCK` and `CAP_SYS_RAWIO` (capabilities(7)).
 const CAP_IPC_LOCK: u32 = 14;
 const CAP_SYS_RAWIO: u32 = 17;
+
+/// `READ_IMPLIES_EXEC` of personality(2).
+const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
 
 /// What limits the mappings of the calling process.
 pub(super) fn rights(cur: &Current<'_>) -> Rights {
@@ -24,7 +28,7 @@ pub(super) fn rights(cur: &Current<'_>) -> Rights {
         memlock,
         may_lock_any: cred.capable(CAP_IPC_LOCK),
         raw_io: cred.capable(CAP_SYS_RAWIO),
-        read_implies_exec: false,
+        read_implies_exec: process.personality.load(Relaxed) & READ_IMPLIES_EXEC != 0,
     }
 }
 

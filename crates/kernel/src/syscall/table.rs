@@ -183,7 +183,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         132 "utime" Full Some(super::utimensat::sys_utime), "";
         133 "mknod" Full Some(super::mknod::sys_mknod), "";
         134 "uselib" Missing None, "";
-        135 "personality" Partial Some(super::sched::sys_personality), "kept as data";
+        135 "personality" Partial Some(super::sched::sys_personality), "ADDR_NO_RANDOMIZE and READ_IMPLIES_EXEC count, the rest is kept as data";
         136 "ustat" Missing None, "";
         137 "statfs" Full Some(super::statfs::sys_statfs), "";
         138 "fstatfs" Full Some(super::statfs::sys_fstatfs), "";

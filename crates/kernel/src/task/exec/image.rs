@@ -8,6 +8,7 @@ use crate::vfs::{Dentry, Fd, File, FileType, OpenFlags};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use host::io::IoDst;
 use linux_raw_sys::auxvec::*;
 use linux_raw_sys::general::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
@@ -15,6 +16,9 @@ use loader::{Executable, Format, HEAD_LEN, InitialStack, Kind, ReadAt, StackSpec
 
 /// How often a script's interpreter may be a script itself.
 const MAX_SCRIPT_DEPTH: usize = 5;
+
+/// `ADDR_NO_RANDOMIZE` of personality(2).
+const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
 
 /// Clock ticks per second that times(2) counts in.
 const CLOCKS_PER_SEC: u64 = 100;
@@ -119,7 +123,8 @@ impl Image {
         };
         let limits = *cur.process().limits.lock();
         let stack_limit = limits.soft(Resource::Stack);
-        let aslr = crate::boot::config().is_some_and(|config| config.aslr);
+        let fixed = cur.process().personality.load(Relaxed) & ADDR_NO_RANDOMIZE != 0;
+        let aslr = !fixed && crate::boot::config().is_some_and(|config| config.aslr);
         let layout = Layout::choose(aslr, stack_limit);
         let (program, interpreter) = place(&layout, file, plan, interpreter)
             .map_err(|errno| ExecError { fatal: true, ..ExecError::of_errno(errno, &name) })?;
