@@ -1,7 +1,7 @@
 //! Files that never had a name: eventfd(2), timerfd(2), signalfd(2), epoll(7). As in Linux they share one inode
 //! (`fs/anon_inodes.c`), whose mode has no type.
 
-use crate::vfs::{File, FileOps, FileSystem, FileType, Inode, InodeRef, OpenFlags, Stat, StatFs};
+use crate::vfs::{File, FileOps, FileSystem, FileType, Inode, InodeRef, OpenFlags, SetAttr, Stat, StatFs};
 use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -57,6 +57,10 @@ impl Inode for AnonInode {
     }
     fn file_system(&self) -> Arc<dyn FileSystem> {
         Arc::new(AnonFs)
+    }
+    fn set_attr(&self, attr: &SetAttr) -> Result<()> {
+        // As for what is no regular file, which it is not (ftruncate(2)); nothing else of it changes either.
+        if attr.size.is_some() { Err(Errno::INVAL) } else { Err(Errno::OPNOTSUPP) }
     }
     fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Box<dyn FileOps>> {
         // Through /proc/PID/fd: there is nothing to open anew.

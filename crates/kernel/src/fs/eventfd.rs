@@ -98,6 +98,10 @@ impl FileOps for EventFd {
         events
     }
 
+    fn seek(&self, _offset: i64, _whence: u32, current: u64) -> Option<Result<u64>> {
+        Some(Ok(current))
+    }
+
     fn link_text(&self) -> Option<Vec<u8>> {
         Some(b"anon_inode:[eventfd]".to_vec())
     }

@@ -75,6 +75,10 @@ impl FileOps for SignalFd {
         if signal::pending_for(&task).0 & self.wanted().0 != 0 { PollEvents::IN } else { PollEvents::empty() }
     }
 
+    fn seek(&self, _offset: i64, _whence: u32, current: u64) -> Option<Result<u64>> {
+        Some(Ok(current))
+    }
+
     fn link_text(&self) -> Option<Vec<u8>> {
         Some(b"anon_inode:[signalfd]".to_vec())
     }

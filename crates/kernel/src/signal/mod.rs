@@ -50,6 +50,8 @@ pub fn has_deliverable(task: &crate::task::Task) -> bool {
 /// Timers whose time has come and signals from outside the instance: what a kick may mean. Called before looking
 /// at [`has_deliverable`].
 pub fn attend(task: &alloc::sync::Arc<crate::task::Task>) {
+    // Cleared before looking: a kick that comes after the look keeps the next sleep from beginning.
+    host::park::current().clear_interrupt();
     crate::time::run_expired(&task.process);
     outside::take_forwarded(task);
 }

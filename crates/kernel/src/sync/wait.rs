@@ -127,9 +127,10 @@ pub fn sleep_on(table: Option<&PollTable<'_>>, deadline: Deadline) -> Result<()>
 /// # Errors
 /// [`ERESTARTSYS`] when a signal is to be delivered.
 pub fn interrupted() -> Result<()> {
-    // Cleared before looking: a kick that comes after the look keeps the next sleep from beginning.
-    host::park::current().clear_interrupt();
-    let Some(task) = crate::task::current_task() else { return Ok(()) };
+    let Some(task) = crate::task::current_task() else {
+        host::park::current().clear_interrupt();
+        return Ok(());
+    };
     crate::signal::attend(&task);
     if crate::signal::has_deliverable(&task) { Err(ERESTARTSYS) } else { Ok(()) }
 }

@@ -13,12 +13,10 @@ pub fn sys_lseek(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     if whence > SEEK_MAX {
         return Err(Errno::INVAL);
     }
-    if file.is_stream() {
-        return Err(Errno::SPIPE);
-    }
     let mut position = file.position.lock();
     let new = match file.ops.seek(args.i64(1), whence, *position) {
         Some(result) => result?,
+        None if file.is_stream() => return Err(Errno::SPIPE),
         None => usual(&file, args.i64(1), whence, *position)?,
     };
     *position = new;

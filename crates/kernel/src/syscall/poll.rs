@@ -81,9 +81,15 @@ pub(super) fn wait(cur: &Current<'_>, watches: &mut [Watch], until: Until) -> Re
         }
     }
     match until {
-        Until::Time(deadline) if ready == 0 => sleep(watches, deadline),
-        _ => Ok(ready),
+        _ if ready > 0 => Ok(ready),
+        Until::Time(deadline) => sleep(watches, deadline),
+        Until::Now => nothing(cur),
     }
+}
+
+/// The time is over; a signal counts before that.
+fn nothing(cur: &Current<'_>) -> Result<usize> {
+    if signal::has_deliverable(cur.task) { Err(ERESTARTNOHAND) } else { Ok(0) }
 }
 
 fn ask_all(watches: &mut [Watch], table: &mut PollTable<'_>) -> usize {

@@ -134,6 +134,11 @@ pub trait FileOps: Any + Send + Sync {
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
         PollEvents::IN | PollEvents::OUT | PollEvents::RDNORM | PollEvents::WRNORM
     }
+    /// Whether it has a readiness at all: epoll(7) refuses what is always ready. Regular files and directories are
+    /// known by their type.
+    fn can_poll(&self) -> bool {
+        true
+    }
     /// Directory entries from position `from` on (0 = start, else a `next` value given before), incl. `.` and `..`.
     ///
     /// # Errors

@@ -51,6 +51,9 @@ impl FileOps for Memory {
     fn seek(&self, _offset: i64, _whence: u32, _current: u64) -> Option<Result<u64>> {
         Some(Ok(0))
     }
+    fn can_poll(&self) -> bool {
+        false
+    }
     fn mmap(&self, _offset: u64, _len: usize, _shared: bool, _write: bool) -> Result<MmapSource> {
         match self {
             Memory::Zero => Ok(MmapSource::Anonymous),

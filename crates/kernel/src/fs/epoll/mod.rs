@@ -63,7 +63,8 @@ impl Epoll {
     /// Whether a file can be watched: regular files and directories are always ready, and are refused (`EPERM`).
     pub fn can_watch(file: &File) -> bool {
         let kind = file.inode.kind();
-        super::anon::is_anon(file) || !matches!(kind, FileType::Regular | FileType::Directory)
+        super::anon::is_anon(file)
+            || !matches!(kind, FileType::Regular | FileType::Directory) && file.ops.can_poll()
     }
 
     /// `EPOLL_CTL_ADD` of a file that [can be watched](Self::can_watch).
@@ -232,6 +233,10 @@ impl FileOps for Epoll {
         } else {
             PollEvents::empty()
         }
+    }
+
+    fn seek(&self, _offset: i64, _whence: u32, current: u64) -> Option<Result<u64>> {
+        Some(Ok(current))
     }
 
     fn link_text(&self) -> Option<Vec<u8>> {
