@@ -57,6 +57,10 @@ pub fn sys_futex(_cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     if !usercopy::access_ok(addr, 4) {
         return Err(Errno::FAULT);
     }
+    if op & PRIVATE == 0 && matches!(command, WAKE | WAKE_BITSET | REQUEUE) {
+        // A shared word is known by the page behind it, so there must be one.
+        usercopy::load_u32(addr).map_err(|_| Errno::FAULT)?;
+    }
     match command {
         WAIT => wait(addr, value, deadline(args.usize(3), true, op)?, u32::MAX),
         WAIT_BITSET => wait(addr, value, deadline(args.usize(3), false, op)?, args.u32(5)),

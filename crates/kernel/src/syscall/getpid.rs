@@ -39,7 +39,7 @@ pub fn sys_getpgrp(cur: &mut Current<'_>, _args: &Args) -> Result<usize> {
 /// setpgid(2)
 pub fn sys_setpgid(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let (pid, pgid) = (args.i32(0), args.i32(1));
-    if pgid < 0 {
+    if pgid < 0 || pgid == 0 && pid < 0 {
         return Err(Errno::INVAL);
     }
     let me = cur.process();

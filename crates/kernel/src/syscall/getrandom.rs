@@ -1,7 +1,7 @@
 //! getrandom(2).
 
 use crate::task::Current;
-use crate::uaccess::{Args, put_bytes};
+use crate::uaccess::Args;
 use crate::{Errno, Result};
 
 /// `GRND_NONBLOCK`, `GRND_RANDOM`, `GRND_INSECURE`.
@@ -21,10 +21,11 @@ pub fn sys_getrandom(_cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     while done < len {
         let step = chunk.len().min(len - done);
         host::system::random(&mut chunk[..step], flags)?;
-        if let Err(errno) = put_bytes(addr + done, &chunk[..step]) {
-            return if done == 0 { Err(errno) } else { Ok(done) };
+        let left = usercopy::copy_to_user(addr + done, &chunk[..step]);
+        done += step - left;
+        if left > 0 {
+            return if done == 0 { Err(Errno::FAULT) } else { Ok(done) };
         }
-        done += step;
     }
     Ok(done)
 }

@@ -59,7 +59,8 @@ fn step(cur: &mut Current<'_>) {
 #[inline]
 fn answer(cur: &mut Current<'_>, via_trap: bool) {
     let regs = cur.user.regs();
-    let number = regs.rax;
+    // The number is a C int: the upper half of the register does not count (`do_syscall_64`).
+    let number = regs.rax as u32 as usize;
     let args = Args([regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9]);
     cur.call_number = number;
     let result = if stats::enabled() {

@@ -4,8 +4,8 @@ use super::text::Text;
 use super::{ProcFs, fds, machine, process};
 use crate::task::{Cred, Process, Task, find_process, processes};
 use crate::vfs::{
-    CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, OpenFlags, ReaddirSink,
-    SetAttr, Stat, TimeSpec,
+    CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, NewNode, OpenFlags,
+    ReaddirSink, SetAttr, Stat, TimeSpec,
 };
 use crate::{Errno, Result};
 use alloc::boxed::Box;
@@ -13,6 +13,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
+use host::file::HostFd;
 use host::io::{IoDst, IoSrc};
 
 /// What a node is.
@@ -305,6 +306,11 @@ impl Inode for Node {
         Ok(Arc::new(Node { fs: self.fs.clone(), what: self.what.lookup(name)? }))
     }
 
+    /// Nothing can be made here (`proc_root_lookup` of a name that is not there).
+    fn create(&self, _name: &[u8], _node: &NewNode<'_>) -> Result<InodeRef> {
+        Err(Errno::NOENT)
+    }
+
     fn readlink(&self) -> Result<Vec<u8>> {
         match &self.what {
             What::SelfLink(false) => Ok(alloc::format!("{}", caller()?.process.pid).into_bytes()),
@@ -341,7 +347,7 @@ impl Inode for Node {
         }
     }
 
-    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Box<dyn FileOps>> {
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
         match &self.what {
             What::File(p, task, n) => {
                 let (name, mode) = process::FILES[*n];
@@ -366,7 +372,10 @@ impl Inode for Node {
                 let path = path.clone();
                 Ok(Text::new(Box::new(move || machine::read(&path))))
             }
-            What::Memory(p) => Ok(Box::new(ProcMem { pid: p.pid })),
+            What::Memory(p) => {
+                let host = host::file::open(None, b"/proc/self/mem", flags.bits() & 3, 0, 0)?;
+                Ok(Box::new(ProcMem { pid: p.pid, host }))
+            }
             what if what.kind() == FileType::Directory => Ok(Box::new(OpenDir { what: what.clone() })),
             _ => Err(Errno::LOOP),
         }
@@ -402,40 +411,40 @@ impl FileOps for OpenDir {
     }
 }
 
-/// /proc/PID/mem of the caller itself.
+/// /proc/PID/mem of the caller itself: the host's, which also writes where the program may only read, as Linux
+/// does for debuggers. What is the kernel's is not there.
 struct ProcMem {
     pid: i32,
+    host: HostFd,
 }
 
 impl ProcMem {
-    fn check(&self) -> Result<()> {
+    /// The length to offer the host at `offset`: up to the kernel, when that lies behind.
+    fn check(&self, offset: u64, len: usize) -> Result<usize> {
         let own = crate::task::current_task().is_some_and(|task| task.process.pid == self.pid);
-        if own { Ok(()) } else { Err(Errno::IO) }
+        let offset = usize::try_from(offset).map_err(|_| Errno::IO)?;
+        if own && usercopy::access_ok(offset, len) {
+            return Ok(len);
+        }
+        let to_page_end = (4096 - offset % 4096).min(len);
+        if own && usercopy::access_ok(offset, to_page_end) { Ok(to_page_end) } else { Err(Errno::IO) }
     }
 }
 
 impl FileOps for ProcMem {
     fn read(&self, dst: &mut IoDst<'_>, offset: u64, _nonblock: bool) -> Result<usize> {
-        self.check()?;
-        let mut bytes = alloc::vec![0; dst.remaining().min(64 << 10)];
-        let left = usercopy::copy_from_user(&mut bytes, offset as usize);
-        if left == bytes.len() && left > 0 {
-            return Err(Errno::IO);
-        }
-        dst.put(&bytes[..bytes.len() - left])
+        let len = self.check(offset, dst.remaining().min(64 << 10))?;
+        let mut bytes = alloc::vec![0; len];
+        let count = self.host.read(&mut IoDst::kernel(&mut bytes), Some(offset))?;
+        dst.put(&bytes[..count])
     }
 
     fn write(&self, src: &mut IoSrc<'_>, at: crate::vfs::WriteAt, _nonblock: bool) -> Result<(usize, u64)> {
-        self.check()?;
         let crate::vfs::WriteAt::Offset(offset) = at else { return Err(Errno::INVAL) };
-        let mut bytes = alloc::vec![0; src.remaining().min(64 << 10)];
+        let mut bytes = alloc::vec![0; self.check(offset, src.remaining().min(64 << 10))?];
         let count = src.take(&mut bytes)?;
-        let left = usercopy::copy_to_user(offset as usize, &bytes[..count]);
-        if left == count && left > 0 {
-            Err(Errno::IO)
-        } else {
-            Ok((count - left, offset + (count - left) as u64))
-        }
+        let count = self.host.write(&mut IoSrc::kernel(&bytes[..count]), Some(offset))?;
+        Ok((count, offset + count as u64))
     }
 
     fn seek(&self, offset: i64, whence: u32, current: u64) -> Option<Result<u64>> {

@@ -130,6 +130,8 @@ pub fn enter_handler(cur: &mut Current<'_>, info: SigInfo, action: &SigAction) -
     let frame = build_frame(cur, info, action, image_addr, &alt);
     uaccess::put_bytes(frame_addr, &frame)?;
 
+    // The handler begins with fresh extended state (`fpu__clear_user_states`).
+    cur.user.reset_xstate();
     if alt.flags & g::SS_AUTODISARM != 0 {
         *cur.task.signals.alt_stack.lock() = AltStack::default();
     }
