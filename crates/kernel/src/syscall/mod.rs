@@ -84,6 +84,7 @@ mod sigreturn;
 mod sigsuspend;
 mod sigtimedwait;
 mod socket;
+mod splice;
 mod stat;
 mod statfs;
 mod statx;

@@ -323,10 +323,10 @@ static TABLE: [Option<Entry>; COUNT] = {
         272 "unshare" Missing None, "";
         273 "set_robust_list" Full Some(super::set_tid_address::sys_set_robust_list), "";
         274 "get_robust_list" Full Some(super::set_tid_address::sys_get_robust_list), "";
-        275 "splice" Missing None, "";
-        276 "tee" Missing None, "";
+        275 "splice" Full Some(super::splice::sys_splice), "bytes are copied";
+        276 "tee" Partial Some(super::splice::sys_tee), "not of pipes inherited from outside: EINVAL";
         277 "sync_file_range" Full Some(super::fsync::sys_sync_file_range), "";
-        278 "vmsplice" Missing None, "";
+        278 "vmsplice" Full Some(super::splice::sys_vmsplice), "bytes are copied";
         279 "move_pages" Missing None, "";
         280 "utimensat" Full Some(super::utimensat::sys_utimensat), "";
         281 "epoll_pwait" Full Some(super::epoll::sys_epoll_pwait), "";

@@ -33,7 +33,7 @@ pub struct Account {
 impl Account {
     /// An account for a new pipe of the calling thread; answers how many of the `wanted` buffers it gets.
     /// There is no hard limit, as in Linux by default.
-    pub fn new(wanted: usize) -> (Account, usize) {
+    pub fn open(wanted: usize) -> (Account, usize) {
         let cred = caller();
         let uid = cred.as_ref().map_or(0, |cred| cred.uid);
         let mut users = BY_USER.lock();

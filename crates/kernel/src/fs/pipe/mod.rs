@@ -17,6 +17,7 @@ pub mod limits;
 mod ring;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 
 pub use end::{End, open_fifo};
 pub use inode::{PipeInode, new_pair};
@@ -81,7 +82,7 @@ enum Drained {
 impl Pipe {
     /// An empty pipe that nobody has open.
     fn new() -> Arc<Pipe> {
-        let (account, slots) = limits::Account::new(DEFAULT_SLOTS);
+        let (account, slots) = limits::Account::open(DEFAULT_SLOTS);
         Arc::new(Pipe {
             state: Mutex::new(State {
                 ring: Ring::new(slots),
@@ -127,7 +128,7 @@ impl Pipe {
             count => Ok(count),
         };
         loop {
-            let (done, end) = self.drain(want, &mut copy);
+            let (done, end) = self.drain(want, true, &mut copy);
             match end {
                 _ if done > 0 => return Ok(done),
                 Drained::Failed(errno) => return Err(errno),
@@ -156,8 +157,13 @@ impl Pipe {
     }
 
     /// Hands up to `want` bytes to `copy`, piece by piece, and removes what it says it took. A piece that `copy` did
-    /// not take whole is the last.
-    fn drain(&self, want: usize, copy: &mut dyn FnMut(&[u8]) -> Result<usize>) -> (usize, Drained) {
+    /// not take whole is the last. With `packets`, so is a packet, which goes whole.
+    fn drain(
+        &self,
+        want: usize,
+        packets: bool,
+        copy: &mut dyn FnMut(&[u8]) -> Result<usize>,
+    ) -> (usize, Drained) {
         let mut done = 0;
         let mut made_room = false;
         let turn = self.turn.lock();
@@ -167,7 +173,7 @@ impl Pipe {
                 break Drained::Empty { writers: state.writers > 0 };
             };
             let count = front.len().min(want - done);
-            let packet = front.kind() == Kind::Packet;
+            let packet = packets && front.kind() == Kind::Packet;
             let taken = match front.bytes() {
                 Some(bytes) if count <= SMALL => {
                     let mut chunk = [0; SMALL];
@@ -194,7 +200,7 @@ impl Pipe {
                     let taken = taken.min(count);
                     done += taken;
                     if taken > 0 || packet {
-                        made_room |= state.ring.consume(taken);
+                        made_room |= state.ring.consume(taken, packets);
                     }
                     if packet || taken < count || done == want {
                         break Drained::Done;
@@ -263,7 +269,7 @@ impl Pipe {
             }
             let mut state = self.state.lock();
             // What exceeds whole pages may go into the last page; then it goes there first.
-            let merge = done == 0 && left % PAGE > 0 && state.ring.can_merge(left % PAGE);
+            let merge = done == 0 && !left.is_multiple_of(PAGE) && state.ring.can_merge(left % PAGE);
             let len = if merge { left % PAGE } else { left.min(PAGE) };
             let mut page = match state.ring.spare_page() {
                 Ok(page) => page,

@@ -183,14 +183,14 @@ impl Ring {
         self.buffers.get(index)
     }
 
-    /// Removes `count` bytes from the front, and the buffer with its last byte; a packet always goes whole. Answers
-    /// whether a full ring has room now.
+    /// Removes `count` bytes from the front, and the buffer with its last byte; with
+    /// `packets` a packet always goes whole. Answers whether a full ring has room now.
     #[inline]
-    pub fn consume(&mut self, count: usize) -> bool {
+    pub fn consume(&mut self, count: usize, packets: bool) -> bool {
         let Some(front) = self.buffers.front_mut() else { return false };
         front.start += count;
         front.len -= count;
-        if front.len > 0 && front.kind != Kind::Packet {
+        if front.len > 0 && !(packets && front.kind == Kind::Packet) {
             return false;
         }
         let was_full = self.is_full();

@@ -1,9 +1,10 @@
 use super::{End, PAGE, Pipe, new_pair};
 use crate::Errno;
 use crate::call;
+use crate::fs::overlay::{Limits, Overlay};
 use crate::sync::Wake;
 use crate::testing::{BAD, Thread};
-use crate::vfs::{File, OpenFlags, PollEvents, PollTable, WriteAt};
+use crate::vfs::{File, FileType, NewNode, OpenFlags, PollEvents, PollTable, WriteAt};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -322,4 +323,54 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn splice_and_tee_between_threads_lose_nothing() {
+    let (r1, w1) = pair(OpenFlags::empty());
+    let (r2, w2) = pair(OpenFlags::empty());
+    let pattern: Vec<u8> = (0..400_000u32).map(|n| (n % 253) as u8).collect();
+    let sent = pattern.clone();
+    let writer = thread::spawn(move || {
+        sent.chunks(3333).for_each(|piece| assert_eq!(write(&w1, piece), Ok(piece.len())));
+    });
+    let mover = thread::spawn(move || {
+        let (from, to) = (pipe_of(&r1), pipe_of(&w2));
+        let mut n = 0;
+        loop {
+            n += 1;
+            match super::transfer::splice(from, to, 1000 + n * 37 % 9000, false) {
+                Ok(0) => break,
+                other => assert!(other.is_ok(), "{other:?}"),
+            }
+        }
+    });
+    let mut got = Vec::new();
+    loop {
+        let piece = read(&r2, 5000).unwrap();
+        if piece.is_empty() {
+            break;
+        }
+        got.extend(piece);
+    }
+    writer.join().unwrap();
+    mover.join().unwrap();
+    assert!(got == pattern);
+}
+
+#[test]
+fn a_fifo_has_one_pipe_and_opening_it_waits_for_the_other_side() {
+    let fs = Overlay::new(None, Limits::default()).expect("a file system in memory");
+    let node = NewNode { kind: FileType::Fifo, mode: 0o644, uid: 0, gid: 0, target: b"", rdev: 0 };
+    let inode = fs.root().create(b"fifo", &node).unwrap();
+    assert_eq!(inode.clone().open(OpenFlags::WRONLY | OpenFlags::NONBLOCK).err(), Some(Errno::NXIO));
+    let same = fs.root().lookup(b"fifo").unwrap();
+    let reader = thread::spawn(move || {
+        let file = File::new(same.clone().open(OpenFlags::empty())?, same, None, OpenFlags::empty());
+        read(&file, 10)
+    });
+    let flags = OpenFlags::WRONLY;
+    let file = File::new(inode.clone().open(flags).unwrap(), inode, None, flags);
+    assert_eq!(write(&file, b"met"), Ok(3));
+    assert_eq!(reader.join().unwrap(), Ok(b"met".to_vec()));
 }
