@@ -69,7 +69,7 @@ impl FileOps for EventFd {
 
     fn write(&self, src: &mut IoSrc<'_>, _at: WriteAt, nonblock: bool) -> Result<(usize, u64)> {
         let mut bytes = [0; 8];
-        if src.remaining() < 8 {
+        if src.remaining() != 8 {
             return Err(Errno::INVAL);
         }
         if src.take(&mut bytes)? < 8 {

@@ -26,6 +26,9 @@ struct Inner {
     list: Mutex<(u64, Vec<(u64, Arc<dyn Wake>)>)>,
 }
 
+/// So many are woken without an allocation.
+const FEW: usize = 4;
+
 /// Those who wait for one thing. Cloning gives another handle to the same queue.
 #[derive(Clone, Default)]
 pub struct WaitQueue(Arc<Inner>);
@@ -60,8 +63,15 @@ impl WaitQueue {
             return;
         }
         // Wakers run outside the lock: an epoll item takes its own lock there.
-        let waiters: Vec<_> = self.0.list.lock().1.iter().map(|(_, w)| w.clone()).collect();
-        for waiter in waiters {
+        let mut few = [const { None }; FEW];
+        let mut more = Vec::new();
+        for (n, (_, waiter)) in self.0.list.lock().1.iter().enumerate() {
+            match few.get_mut(n) {
+                Some(slot) => *slot = Some(waiter.clone()),
+                None => more.push(waiter.clone()),
+            }
+        }
+        for waiter in few.iter().flatten().chain(&more) {
             waiter.wake(events);
         }
     }

@@ -9,7 +9,6 @@ use crate::vfs::{Fd, File, PollEvents, PollTable};
 use crate::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// `sizeof(struct pollfd)`: int fd, short events, short revents.
@@ -18,7 +17,7 @@ const ENTRY_LEN: usize = 8;
 const FEW: usize = 8;
 
 /// One descriptor to watch.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Watch {
     /// Negative: not at all.
     pub fd: Fd,
@@ -31,6 +30,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Watches nothing.
+    pub(super) const fn none() -> Watch {
+        Watch { fd: -1, events: 0, revents: 0, file: None }
+    }
+
     /// Watches `fd` for `events`.
     pub(super) fn new(fd: Fd, events: u32) -> Watch {
         Watch { fd, events, revents: 0, file: None }
@@ -131,11 +135,10 @@ fn poll(cur: &Current<'_>, addr: usize, count: usize, until: Until) -> Result<us
         return Err(Errno::INVAL);
     }
     if count <= FEW {
-        let (mut bytes, mut watches) =
-            ([0; FEW * ENTRY_LEN], [const { None::<Watch> }; FEW].map(|_| Watch::default()));
+        let (mut bytes, mut watches) = ([0; FEW * ENTRY_LEN], [const { Watch::none() }; FEW]);
         poll_with(cur, addr, &mut bytes[..count * ENTRY_LEN], &mut watches[..count], until)
     } else {
-        let (mut bytes, mut watches) = (vec![0; count * ENTRY_LEN], vec![Watch::default(); count]);
+        let (mut bytes, mut watches) = (vec![0; count * ENTRY_LEN], vec![Watch::none(); count]);
         poll_with(cur, addr, &mut bytes, &mut watches, until)
     }
 }
@@ -234,9 +237,4 @@ pub(super) fn finish(
         Err(_) if result == Err(ERESTARTNOHAND) => Err(Errno::INTR),
         _ => result,
     }
-}
-
-/// All bits below `count` of a bitmap, as words.
-pub(super) fn bitmap_words(count: usize) -> Vec<u64> {
-    vec![0; count.div_ceil(64)]
 }

@@ -44,7 +44,8 @@ impl<'a> Current<'a> {
 
     /// Where the program must go on to repeat the system call it has just made.
     pub fn restart_ip(&self) -> usize {
-        self.user.regs().rip.wrapping_sub(2)
+        // In code that was moved the call is not right before what follows it.
+        self.mm.original_ip(self.user.regs().rip).wrapping_sub(2)
     }
 
     /// The program's own view of an address it executes: that of the original instruction where its code was

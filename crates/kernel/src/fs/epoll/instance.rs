@@ -28,8 +28,10 @@ pub(super) fn key(fd: Fd, file: *const File) -> Key {
 pub(super) struct Instance {
     pub items: Mutex<BTreeMap<Key, Arc<Item>>>,
     pub ready: Mutex<VecDeque<Arc<Item>>>,
-    /// Who sleeps in epoll_wait, or waits for the instance itself.
-    pub queue: WaitQueue,
+    /// Who sleeps in epoll_wait.
+    pub sleepers: WaitQueue,
+    /// Who waits for the instance itself to become readable.
+    pub pollers: WaitQueue,
     /// Whether any item was ever watched by time.
     pub timed: AtomicBool,
     /// Instances that watch this one.
@@ -49,6 +51,12 @@ impl Instance {
         if !item.queued.swap(true, SeqCst) {
             self.ready.lock().push_back(item);
         }
+    }
+
+    /// Something may be ready.
+    pub fn wake(&self) {
+        self.sleepers.wake_all(PollEvents::READABLE);
+        self.pollers.wake_all(PollEvents::READABLE);
     }
 
     /// Marks items that the host or the time has made ready.
@@ -87,6 +95,15 @@ impl Instance {
     /// # Errors
     /// `EFAULT` when not even the first could be stored.
     pub fn report(&self, max: usize, sink: &mut Sink<'_>) -> Result<usize> {
+        let result = self.take(max, sink);
+        // What is ready still, or did not fit, is for another thread that sleeps here.
+        if !self.sleepers.is_empty() && matches!(result, Ok(1..)) && !self.ready.lock().is_empty() {
+            self.sleepers.wake_all(PollEvents::READABLE);
+        }
+        result
+    }
+
+    fn take(&self, max: usize, sink: &mut Sink<'_>) -> Result<usize> {
         self.harvest();
         let mut count = 0;
         // Level-triggered items go to the end of the list, so each is looked at once.
@@ -122,7 +139,7 @@ impl Instance {
     pub fn wait(&self, max: usize, deadline: Deadline, sink: &mut Sink<'_>) -> Result<usize> {
         let waiter = Waiter::current();
         let mut table = PollTable::register(&waiter);
-        table.wait_on(&self.queue);
+        table.wait_on(&self.sleepers);
         loop {
             let count = self.report(max, sink)?;
             if count > 0 {
@@ -196,7 +213,8 @@ impl Instance {
         // A lost race leaves the other's.
         let _ = self.host.set(HostSide { epoll: HostEpoll::new()?, watched: Mutex::default() });
         // Who sleeps already does so without it.
-        self.queue.wake_all(PollEvents::empty());
+        self.sleepers.wake_all(PollEvents::empty());
+        self.pollers.wake_all(PollEvents::empty());
         self.host.get().ok_or(Errno::NOMEM)
     }
 }

@@ -61,9 +61,13 @@ impl Wake for Item {
         if interest == 0 || !events.is_empty() && events.bits() & interest == 0 {
             return;
         }
+        // On the list already: whoever put it there has woken, or is about to.
+        if self.queued.load(SeqCst) {
+            return;
+        }
         if let (Some(instance), Some(item)) = (self.instance.upgrade(), self.me.upgrade()) {
             instance.mark(item);
-            instance.queue.wake_all(PollEvents::READABLE);
+            instance.wake();
         }
     }
 }

@@ -157,7 +157,7 @@ impl Epoll {
             self.0.mark(item.clone());
         }
         if events != 0 || deadline.is_some() {
-            self.0.queue.wake_all(PollEvents::READABLE);
+            self.0.wake();
         }
         Ok(())
     }
@@ -180,7 +180,7 @@ impl Epoll {
         item.events.store(interest.events | ALWAYS, SeqCst);
         if item.ask(&self.0).is_some_and(|events| events != 0) {
             self.0.mark(item);
-            self.0.queue.wake_all(PollEvents::READABLE);
+            self.0.wake();
         }
         Ok(())
     }
@@ -223,7 +223,7 @@ impl FileOps for Epoll {
     }
 
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
-        table.wait_on(&self.0.queue);
+        table.wait_on(&self.0.pollers);
         self.0.harvest();
         self.0.collect(table);
         // A list of its own: asking a file may call back into the ready list.
