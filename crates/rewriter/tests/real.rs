@@ -87,7 +87,9 @@ fn check(path: &str, blind: bool) -> Option<(usize, usize)> {
                 _ => 0x1234,
             };
             sites += 1;
-            let Ok(patch) = patch_and_compare(&mut memory, site, function, rax) else { continue };
+            let mut view = memory.around(site, function);
+            let Ok(patch) = patch_and_compare(&mut view, site, function, rax) else { continue };
+            memory.apply(&patch);
             patched += 1;
             let (start, end) = jump_bytes(&patch);
             assert!(truth.boundaries.contains(&start), "{path}: {start:#x} is no boundary: {patch:#x?}");

@@ -88,10 +88,28 @@ impl Memory {
 
     /// The instruction at `addr`, in the program or a trampoline.
     pub fn at(&self, addr: u64) -> Instruction {
+        self.get(addr).unwrap_or_default()
+    }
+
+    /// The same, if there are bytes at all.
+    fn get(&self, addr: u64) -> Option<Instruction> {
         let (base, bytes) =
             if addr >= TRAMPOLINE { (TRAMPOLINE, &self.trampolines) } else { (self.base, &self.bytes) };
-        let bytes = &bytes[(addr - base) as usize..];
-        Decoder::with_ip(64, bytes, addr, DecoderOptions::NONE).decode()
+        let bytes = bytes.get(addr.checked_sub(base)? as usize..)?;
+        (!bytes.is_empty()).then(|| Decoder::with_ip(64, bytes, addr, DecoderOptions::NONE).decode())
+    }
+
+    /// The bytes around `site` as a program of their own, with the trampolines there are.
+    pub fn around(&self, site: u64, function: Option<(u64, u64)>) -> Memory {
+        let low = function.map_or(site, |f| f.0).min(site.saturating_sub(4096)).max(self.base);
+        let high = function.map_or(site, |f| f.1).max(site + 4096).min(self.code().end());
+        let near = |&&(start, end): &&(u64, u64)| start < high && end > low;
+        Memory {
+            base: low,
+            bytes: self.bytes[(low - self.base) as usize..(high - self.base) as usize].to_vec(),
+            trampolines: self.trampolines.clone(),
+            fixed: self.fixed.iter().filter(near).copied().collect(),
+        }
     }
 
     /// What is executed from `from` on, as the program means it, until an instruction at one of
@@ -104,7 +122,10 @@ impl Memory {
         let mut fuel = 1000; // for programs that jump in circles
         while !ends.contains(&at) && steps.len() < 64 && fuel > 0 {
             fuel -= 1;
-            let insn = self.at(at);
+            let Some(insn) = self.get(at) else {
+                steps.push(Step::Out(at));
+                break;
+            };
             assert!(!insn.is_invalid(), "no instruction at {at:#x}");
             let in_trampoline = at >= TRAMPOLINE;
             at = insn.next_ip();
@@ -143,6 +164,8 @@ impl Memory {
 pub enum Step {
     Syscall,
     Branch(Mnemonic, u64),
+    /// Leaves the program for this address.
+    Out(u64),
     /// Compared by operation and operands; addresses relative to `rip` by what they name.
     Other(Instruction),
 }
