@@ -49,6 +49,7 @@ struct Tally {
     sites: usize,
     patched: usize,
     quiesce: usize,
+    bypassed: usize,
     by_outcome: BTreeMap<String, usize>,
 }
 
@@ -57,6 +58,7 @@ impl Tally {
         self.sites += other.sites;
         self.patched += other.patched;
         self.quiesce += other.quiesce;
+        self.bypassed += other.bypassed;
         for (outcome, count) in &other.by_outcome {
             *self.by_outcome.entry(outcome.clone()).or_default() += count;
         }
@@ -67,7 +69,7 @@ impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let percent = 100.0 * self.patched as f64 / self.sites.max(1) as f64;
         write!(f, "{} of {} sites ({percent:.1} %)", self.patched, self.sites)?;
-        write!(f, ", {} need a stop", self.quiesce)?;
+        write!(f, ", {} need a stop, {} may be bypassed", self.quiesce, self.bypassed)?;
         self.by_outcome.iter().try_for_each(|(outcome, count)| write!(f, "; {outcome}: {count}"))
     }
 }
@@ -103,10 +105,13 @@ fn scan(path: &str, verbose: bool, blind: bool, repeat: u32) -> Result<Tally, Bo
             for _ in 0..repeat {
                 std::hint::black_box(plan(&view, site, &hints, site + (256 << 20), 0x7fff_0000_0000).is_ok());
             }
+            let mut note = "";
             let outcome = match plan(&view, site, &hints, site + (256 << 20), 0x7fff_0000_0000) {
                 Ok(patch) => {
                     tally.patched += 1;
                     tally.quiesce += usize::from(patch.quiesce);
+                    note = if patch.bypassed { ", may be bypassed" } else { "" };
+                    tally.bypassed += usize::from(patch.bypassed);
                     for write in &patch.writes {
                         let at = (write.addr - base) as usize;
                         assert_eq!(bytes[at..at + write.old.len()], write.old);
@@ -123,7 +128,7 @@ fn scan(path: &str, verbose: bool, blind: bool, repeat: u32) -> Result<Tally, Bo
                     let name = name.and_then(|s| s.name().ok()).unwrap_or("?").to_owned();
                     format!(" {name}+{:#x}", site - start)
                 });
-                println!("{path} {site:#x}{within}: {outcome}");
+                println!("{path} {site:#x}{within}: {outcome}{note}");
             }
             tally.sites += 1;
             *tally.by_outcome.entry(outcome).or_default() += 1;

@@ -103,23 +103,66 @@ pub(crate) fn ends_flow(insn: &Instruction) -> bool {
 }
 
 /// Of `insns`, those that may belong to the function around `site`: functions begin where they are
-/// called. One that is not called from here counts as part of the one before it.
+/// called, or with `endbr64` behind a gap. One that does neither counts as part of the one before it.
 pub(crate) fn function_around(insns: &[Instruction], site: u64) -> &[Instruction] {
-    let is_start = |target: u64| {
-        let at = insns.partition_point(|insn| insn.ip() < target);
-        // A call to the next instruction, say to learn `rip`, is reached by falling through too.
-        let falls_in = at > 0 && !ends_flow(&insns[at - 1]) && insns[at - 1].mnemonic() != Mnemonic::Nop;
-        insns.get(at).is_some_and(|insn| insn.ip() == target) && !falls_in
+    let index_of = |at: u64| insns.partition_point(|insn| insn.ip() < at);
+    // A call to the next instruction, say to learn `rip`, is reached by falling through too.
+    let falls_in = |i: usize| i > 0 && !ends_flow(&insns[i - 1]) && insns[i - 1].mnemonic() != Mnemonic::Nop;
+    let start = |insn: &Instruction| match insn.flow_control() {
+        FlowControl::Call => target(insn),
+        _ if insn.mnemonic() == Mnemonic::Endbr64 && insn.ip().is_multiple_of(16) => Some(insn.ip()),
+        _ => None,
     };
     let (mut from, mut to) = (0, u64::MAX);
-    for insn in insns.iter().filter(|insn| insn.flow_control() == FlowControl::Call) {
-        match target(insn) {
-            Some(target) if target <= site && target > from && is_start(target) => from = target,
-            Some(target) if target > site && target < to && is_start(target) => to = target,
-            _ => {}
+    for start in insns.iter().filter_map(start) {
+        let i = index_of(start);
+        if insns.get(i).is_none_or(|insn| insn.ip() != start) || falls_in(i) {
+            continue;
+        }
+        if start <= site {
+            from = from.max(start);
+        } else {
+            to = to.min(start);
         }
     }
-    let first = insns.partition_point(|insn| insn.ip() < from);
-    let end = insns.partition_point(|insn| insn.ip() < to);
-    &insns[first..end]
+    &insns[index_of(from)..index_of(to)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream;
+
+    #[test]
+    fn functions_begin_where_they_are_called() {
+        // 0x1000: call 0x1010; jmp rax; padding to 0x1010: xor eax, eax; ret; padding to 0x1020: endbr64;
+        // jmp rax
+        let mut bytes = alloc::vec![0xe8, 0x0b, 0, 0, 0, 0xff, 0xe0];
+        bytes.resize(16, 0x90);
+        bytes.extend([0x31, 0xc0, 0xc3]);
+        bytes.resize(32, 0x90);
+        bytes.extend([0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0xe0]);
+        let code = Code { base: 0x1000, bytes: &bytes };
+        let insns = stream::after(&code, 0x1000, u64::MAX);
+        let bounds = |site| {
+            let function = function_around(&insns, site);
+            (function.first().unwrap().ip(), function.iter().any(is_indirect))
+        };
+        assert_eq!(bounds(0x1005), (0x1000, true));
+        assert_eq!(bounds(0x1012), (0x1010, false));
+        assert_eq!(bounds(0x1024), (0x1020, true));
+    }
+
+    #[test]
+    fn long_jumps_are_found_at_any_offset() {
+        let mut bytes = alloc::vec![0x90; 64];
+        // An immediate that holds a jump: code seldom does, a boundary that was missed might.
+        bytes[7..12].copy_from_slice(&[0xe9, 0x14, 0, 0, 0]);
+        bytes[40..46].copy_from_slice(&[0x0f, 0x85, 0xf6, 0xff, 0xff, 0xff]);
+        let mut targets = Targets::new();
+        targets.scan(&Code { base: 0x1000, bytes: &bytes }, 0x1010, 0x1030);
+        let targets = targets.finish();
+        assert!(targets.any(0x1020, 0x1021) && !targets.any(0x1021, 0x1024));
+        assert_eq!(targets.direct, [0x1020, 0x1024]);
+    }
 }
