@@ -12,6 +12,9 @@ use linux_raw_sys::general::{self as g, CAP_FOWNER};
 /// The descriptor flag of `F_GETFD`.
 const FD_CLOEXEC: usize = 1;
 
+/// Go on after the first event (`F_NOTIFY`).
+const DN_MULTISHOT: usize = 0x8000_0000;
+
 /// `fcntl(fd, cmd, arg)`
 pub fn sys_fcntl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let (fd, command, arg) = (args.i32(0), args.u32(1), args.usize(2));
@@ -58,6 +61,7 @@ pub fn sys_fcntl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         // tells by EINVAL.
         g::F_GETLEASE => Ok(g::F_UNLCK as usize),
         g::F_SETLEASE => set_lease(cur, &file, arg as i32),
+        g::F_NOTIFY => notify(&file, arg),
         g::F_GETPIPE_SZ => file.ops.pipe_size(),
         g::F_SETPIPE_SZ => {
             let size = u32::try_from(arg).map_err(|_| Errno::INVAL)?;
@@ -163,6 +167,15 @@ fn set_lease(cur: &Current<'_>, file: &File, kind: i32) -> Result<usize> {
     }
     // Giving up what one does not have.
     if kind == g::F_UNLCK as i32 { Err(Errno::AGAIN) } else { Err(Errno::INVAL) }
+}
+
+/// Directory notification by signals, which inotify(7) has replaced, is answered as by a kernel without
+/// `CONFIG_DNOTIFY`, but giving up what was never taken succeeds.
+fn notify(file: &File, events: usize) -> Result<usize> {
+    if events & !DN_MULTISHOT == 0 {
+        return Ok(0);
+    }
+    Err(if file.kind() == FileType::Directory { Errno::INVAL } else { Errno::NOTDIR })
 }
 
 fn add_seals(file: &File, arg: usize) -> Result<usize> {

@@ -10,10 +10,13 @@ use linux_raw_sys::general::{AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLL
 /// `MAX_HANDLE_SZ`
 const MAX_HANDLE: u32 = 128;
 
+/// `AT_HANDLE_FID`, `AT_HANDLE_MNT_ID_UNIQUE`, `AT_HANDLE_CONNECTABLE`
+const HANDLE_FLAGS: u32 = 0x203;
+
 /// `name_to_handle_at(dirfd, path, handle, mount_id, flags)`
 pub fn sys_name_to_handle_at(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let flags = args.u32(4);
-    check_flags(flags, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)?;
+    check_flags(flags, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | HANDLE_FLAGS)?;
     let follow = if flags & AT_SYMLINK_FOLLOW != 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
     at::lookup_user(cur, args.i32(0), args.usize(1), follow | flags & AT_EMPTY_PATH)?;
     Err(Errno::OPNOTSUPP)

@@ -120,8 +120,14 @@ impl<'a> Current<'a> {
         let cred = self.cred();
         let root = self.fs.root.lock().clone();
         let scoped = resolve.intersects(Resolve::BENEATH | Resolve::IN_ROOT);
-        let base = if path.first() == Some(&b'/') && !scoped { root.clone() } else { self.base_dir(dirfd)? };
-        then(Walk { cred: &cred, root: &root, base: &base, resolve })
+        let dir;
+        let base = if path.first() == Some(&b'/') && !scoped {
+            &root
+        } else {
+            dir = self.base_dir(dirfd)?;
+            &dir
+        };
+        then(Walk { cred: &cred, root: &root, base, resolve })
     }
 
     /// The directory `dirfd` stands for.

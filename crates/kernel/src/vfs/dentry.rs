@@ -173,7 +173,10 @@ impl Dentry {
     /// # Errors
     /// `ENOENT`, `ENOTDIR`, `EACCES` of the host, `EIO`.
     pub fn lookup(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>> {
-        Ok(self.lookup_uncovered(name)?.top())
+        if let Some(child) = self.lookup_cached(name) {
+            return Ok(child);
+        }
+        Ok(self.lookup_slow(name)?.top())
     }
 
     /// As [`lookup`](Self::lookup), not entering what is mounted on it.
@@ -181,9 +184,14 @@ impl Dentry {
     /// # Errors
     /// As [`lookup`](Self::lookup).
     pub fn lookup_uncovered(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>> {
-        if let Some(child) = self.cached(name) {
-            return Ok(child);
+        match self.cached(name, false) {
+            Some(child) => Ok(child),
+            None => self.lookup_slow(name),
         }
+    }
+
+    #[inline(never)]
+    fn lookup_slow(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>> {
         // What is never cached needs no protection of the cache: /proc may look itself up while it answers.
         if self.inode.cache_policy() == CachePolicy::Never {
             return Ok(Self::new(name.into(), Some(self.clone()), self.inode.lookup(name)?, None));
@@ -191,23 +199,32 @@ impl Dentry {
         self.lock_entries().lookup(name)
     }
 
-    /// The child called `name` with what is mounted on it, when the cache knows it (`RESOLVE_CACHED`).
+    /// The child called `name` with what is mounted on it, when the cache knows it.
+    #[inline]
     pub fn lookup_cached(self: &Arc<Self>, name: &[u8]) -> Option<Arc<Dentry>> {
-        self.cached(name).map(Dentry::top)
+        self.cached(name, true)
     }
 
-    /// The cached child, when it may be believed without asking the file system.
+    /// The cached child, when it may be believed without asking the file system; with `enter`, what is mounted on it.
     #[inline]
-    fn cached(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        let child = self.children.lock().get(name).cloned()?;
-        let fresh = match self.inode.cache_policy() {
+    fn cached(&self, name: &[u8], enter: bool) -> Option<Arc<Dentry>> {
+        let policy = self.inode.cache_policy();
+        let children = self.children.lock();
+        let mut child = children.get(name)?;
+        let fresh = match policy {
             CachePolicy::Always => true,
             CachePolicy::For(ns) => {
                 host::clock::coarse_monotonic_ns().saturating_sub(child.validated_ns.load(Relaxed)) < ns
             }
             CachePolicy::Never => false,
         };
-        (fresh || child.is_mountpoint()).then_some(child)
+        if !fresh && !child.is_mountpoint() {
+            return None;
+        }
+        while enter && let Some(mounted) = child.mounted.get() {
+            child = mounted;
+        }
+        Some(child.clone())
     }
 
     /// Excludes others from changing the entries of this directory.
@@ -401,7 +418,7 @@ impl Entries<'_> {
     /// As [`Dentry::lookup`].
     pub fn lookup(&self, name: &[u8]) -> Result<Arc<Dentry>> {
         let dir = self.dir;
-        if let Some(child) = dir.cached(name) {
+        if let Some(child) = dir.cached(name, false) {
             return Ok(child);
         }
         let inode = match dir.inode.lookup(name) {

@@ -344,6 +344,12 @@ pub(super) fn release_file(file: &File) {
     let _ = try_flock(&file.inode, id, None);
 }
 
+/// Whether anybody sleeps for a lock on `inode`.
+#[cfg(test)]
+pub(crate) fn is_awaited(inode: &InodeRef) -> bool {
+    REGISTRY.lock().inodes.get(&key(inode)).is_some_and(|entry| !entry.queue.is_empty())
+}
+
 /// All locks, for /proc/locks: the inode, whether flock's, and the lock.
 pub fn for_each(mut tell: impl FnMut(&dyn Inode, bool, &Record)) {
     let registry = REGISTRY.lock();

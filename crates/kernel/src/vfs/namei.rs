@@ -186,6 +186,10 @@ impl<'a> Walk<'a> {
         }
         let scoped = self.resolve.intersects(Resolve::BENEATH | Resolve::IN_ROOT);
         let root = if scoped { self.base } else { self.root };
+        // The usual case first: nothing to check before starting at `/`.
+        if path[0] == b'/' && self.resolve.is_empty() {
+            return Ok(State { walk: *self, root, here: root.clone(), links_followed: 0 });
+        }
         let mut state = State { walk: *self, root, here: self.base.clone(), links_followed: 0 };
         if path[0] == b'/' {
             state.jump_to_root()?;

@@ -82,3 +82,48 @@ fn flock_is_per_open_file_and_converts() {
     call!(child, g::__NR_close, a).unwrap();
     assert_eq!(call!(t, g::__NR_flock, b, g::LOCK_SH | nb), Ok(0));
 }
+
+/// Makes `call` in a thread of its own and waits until it sleeps for a lock on `fd`; answers what to join.
+fn blocked(
+    mut t: Thread,
+    fd: usize,
+    call: impl FnOnce(&mut Thread) -> crate::Result<usize> + Send + 'static,
+) -> std::thread::JoinHandle<(Thread, crate::Result<usize>)> {
+    let inode = t.task.process.files.lock().get(fd as i32).unwrap().inode.clone();
+    let handle = std::thread::spawn(move || {
+        // The thread that makes the calls is the one to be woken.
+        let result = call(&mut t);
+        (t, result)
+    });
+    while !crate::vfs::locks::is_awaited(&inode) {
+        std::thread::yield_now();
+    }
+    handle
+}
+
+#[test]
+fn waiting_for_locks_ends_when_they_are_given_up_or_would_never_be() {
+    let mut t = Thread::root();
+    t.make_file(c"/f", b"");
+    let mut u = t.another(cred(0, 0, &[]));
+    let a = open(&mut t, c"/f", O_RDWR).unwrap();
+    let b = open(&mut u, c"/f", O_RDWR).unwrap();
+    let set = |t: &mut Thread, fd: usize, how: u32, kind: u32, start: i64| {
+        let lock = [i64::from(kind), start, 1, 0];
+        call!(t, g::__NR_fcntl, fd, how, &lock[..])
+    };
+    assert_eq!(set(&mut t, a, g::F_SETLK, g::F_WRLCK, 0), Ok(0));
+    assert_eq!(set(&mut u, b, g::F_SETLK, g::F_WRLCK, 1), Ok(0));
+    let handle = blocked(u, b, move |u| set(u, b, g::F_SETLKW, g::F_WRLCK, 0));
+    // Waiting for each other would never end.
+    assert_eq!(set(&mut t, a, g::F_SETLKW, g::F_WRLCK, 1), Err(Errno::DEADLK));
+    assert_eq!(set(&mut t, a, g::F_SETLK, g::F_UNLCK, 0), Ok(0));
+    let (mut u, result) = handle.join().unwrap();
+    assert_eq!(result, Ok(0));
+    assert_eq!(set(&mut t, a, g::F_SETLK, g::F_RDLCK, 0), Err(Errno::AGAIN));
+    // The same with flock(2), given up by closing.
+    assert_eq!(call!(u, g::__NR_flock, b, g::LOCK_EX), Ok(0));
+    let handle = blocked(t, a, move |t| call!(t, g::__NR_flock, a, g::LOCK_SH));
+    assert_eq!(call!(u, g::__NR_close, b), Ok(0));
+    assert_eq!(handle.join().unwrap().1, Ok(0));
+}
