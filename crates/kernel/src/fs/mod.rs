@@ -23,6 +23,7 @@ pub mod pipe;
 pub mod procfs;
 pub mod signalfd;
 pub mod special;
+pub mod sysfs;
 pub mod timerfd;
 
 use crate::Errno;
@@ -74,6 +75,10 @@ pub fn mount_all(config: &BootConfig) -> Result<Arc<Dentry>, MountError> {
 
     let proc = procfs::ProcFs::new();
     mount(&root, b"/proc", proc.root(), proc.clone(), b"proc")?;
+    if let Ok(sys) = sysfs::SysFs::new() {
+        // A host without /sys has programs that go without.
+        mount(&root, b"/sys", sys.root(), sys.clone(), b"sysfs")?;
+    }
     let dev = devfs::DevFs::new();
     let dev_root = mount(&root, b"/dev", dev.root(), dev.clone(), b"udev")?;
     if dev_root.is_some() {

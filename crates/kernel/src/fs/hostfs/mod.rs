@@ -1,5 +1,5 @@
 //! Passthrough of a directory of the host: every change really happens there (`--write DIR`), and descriptors the
-//! instance was started with.
+//! instance was started with. Also read-only, for /sys.
 //!
 //! A node knows where its file lies: a directory of the host and a name in it. All calls go there by single
 //! components, or to a descriptor that is open anyway. Names may be up to a second old when others change them on
@@ -23,6 +23,9 @@ use host::file::{HostFd, HostStat};
 use host::mutex::Mutex;
 use node::Node;
 
+/// `f_flags` of statfs(2) on what is mounted read-only.
+const ST_RDONLY: u32 = 1;
+
 /// Descriptors held open only to be quicker the next time.
 const CACHED_FDS: usize = 1024;
 
@@ -38,23 +41,37 @@ struct Core {
     table: Mutex<HashMap<Key, Weak<Node>>>,
     cache: Arc<FdCache>,
     top: Arc<HostDir>,
+    /// Nothing can be changed: `EROFS`.
+    read_only: bool,
 }
 
-/// A directory of the host, writable.
+/// A directory of the host.
 pub struct HostFs {
     core: Arc<Core>,
     root: Arc<Node>,
 }
 
 impl HostFs {
-    /// Passes the directory `dir` through (any descriptor of a directory, `O_PATH` too).
+    /// Passes the directory `dir` through (any descriptor of a directory, `O_PATH` too), to be changed for real.
     ///
     /// # Errors
     /// `ENOTDIR`; those of statx(2).
     pub fn new(dir: HostFd) -> Result<Arc<HostFs>> {
+        Self::build(dir, false)
+    }
+
+    /// As [`new`](Self::new), but every change answers `EROFS`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn new_read_only(dir: HostFd) -> Result<Arc<HostFs>> {
+        Self::build(dir, true)
+    }
+
+    fn build(dir: HostFd, read_only: bool) -> Result<Arc<HostFs>> {
         let cache = FdCache::new(CACHED_FDS);
         let (top, stat) = HostDir::root(dir, cache.clone())?;
-        let core = Arc::new(Core { table: Mutex::default(), cache, top: top.clone() });
+        let core = Arc::new(Core { table: Mutex::default(), cache, top: top.clone(), read_only });
         let root = Node::directory(&core, top, &stat);
         core.table.lock().insert(key(host_stat::ident(&stat)), Arc::downgrade(&root));
         Ok(Arc::new(HostFs { core, root }))
@@ -110,7 +127,13 @@ impl FileSystem for Core {
     }
 
     fn statfs(&self) -> Result<StatFs> {
-        Ok(host_stat::convert_fs(&self.top.fd()?.statfs()?))
+        let mut stat = host_stat::convert_fs(&self.top.fd()?.statfs()?);
+        stat.flags |= if self.read_only { u64::from(ST_RDONLY) } else { 0 };
+        Ok(stat)
+    }
+
+    fn options(&self) -> &'static str {
+        if self.read_only { "ro,relatime" } else { "rw,relatime" }
     }
 }
 
@@ -121,5 +144,9 @@ impl FileSystem for HostFs {
 
     fn statfs(&self) -> Result<StatFs> {
         self.core.statfs()
+    }
+
+    fn options(&self) -> &'static str {
+        self.core.options()
     }
 }

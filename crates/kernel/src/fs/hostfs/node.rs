@@ -111,6 +111,10 @@ impl Node {
         Ok(())
     }
 
+    fn check_writable(&self) -> Result<()> {
+        if self.core.read_only { Err(Errno::ROFS) } else { Ok(()) }
+    }
+
     fn host_dir(&self) -> Result<&Arc<HostDir>> {
         self.dir.as_ref().ok_or(Errno::NOTDIR)
     }
@@ -243,6 +247,7 @@ impl Inode for Node {
     }
 
     fn set_attr(&self, change: &SetAttr) -> Result<()> {
+        self.check_writable()?;
         // Whatever comes of it, what was seen is seen anew.
         self.seen.lock().at_ns = 0;
         if let Some(size) = change.size {
@@ -266,6 +271,10 @@ impl Inode for Node {
     }
 
     fn permission(&self, cred: &Cred, mask: u32) -> Result<()> {
+        // Devices and fifos may be written all the same (`sb_permission`).
+        if mask & 2 != 0 && matches!(self.kind, FileType::Regular | FileType::Directory | FileType::Symlink) {
+            self.check_writable()?;
+        }
         let now = host::clock::coarse_monotonic_ns();
         let mut seen = self.seen.lock();
         if seen.at_ns == 0 || now.saturating_sub(seen.at_ns) >= BELIEVE_HOST_NS {
@@ -288,6 +297,7 @@ impl Inode for Node {
     }
 
     fn create(&self, name: &[u8], new: &NewNode<'_>) -> Result<InodeRef> {
+        self.check_writable()?;
         let dir = self.host_dir()?;
         let fd = dir.fd()?;
         let mut fresh = None;
@@ -314,6 +324,7 @@ impl Inode for Node {
     }
 
     fn create_unnamed(&self, new: &NewNode<'_>) -> Result<InodeRef> {
+        self.check_writable()?;
         let fd = self.host_dir()?.open_unnamed(new.mode)?;
         let stat = fd.stat()?;
         let node = Node::new(&self.core, &stat, None, Vec::new());
@@ -325,6 +336,7 @@ impl Inode for Node {
     }
 
     fn link(&self, name: &[u8], target: &InodeRef) -> Result<()> {
+        self.check_writable()?;
         let target = self.of(target)?;
         if target.kind == FileType::Directory {
             return Err(Errno::PERM);
@@ -341,14 +353,17 @@ impl Inode for Node {
     }
 
     fn unlink(&self, name: &[u8]) -> Result<()> {
+        self.check_writable()?;
         host_name::unlink(&*self.host_dir()?.fd()?, name)
     }
 
     fn rmdir(&self, name: &[u8]) -> Result<()> {
+        self.check_writable()?;
         host_name::rmdir(&*self.host_dir()?.fd()?, name)
     }
 
     fn rename(&self, name: &[u8], new_dir: &InodeRef, new_name: &[u8], flags: RenameFlags) -> Result<()> {
+        self.check_writable()?;
         let new_dir = self.of(new_dir)?.host_dir()?;
         let dir = self.host_dir()?;
         host_name::rename(&*dir.fd()?, name, &*new_dir.fd()?, new_name, flags.bits())?;
@@ -373,7 +388,12 @@ impl Inode for Node {
 
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
         match self.kind {
-            FileType::Regular => file::OpenFile::open(self, flags),
+            FileType::Regular => {
+                if flags.writable() {
+                    self.check_writable()?;
+                }
+                file::OpenFile::open(self, flags)
+            }
             FileType::Directory => Ok(Box::new(file::OpenDir::new(self))),
             FileType::Symlink => Err(Errno::LOOP),
             _ => {
@@ -392,6 +412,7 @@ impl Inode for Node {
     }
 
     fn set_xattr(&self, name: &[u8], value: &[u8], flags: XattrFlags) -> Result<()> {
+        self.check_writable()?;
         self.with_path_fd(|fd| fd.set_xattr(name, value, flags.bits()))
     }
 
@@ -401,6 +422,7 @@ impl Inode for Node {
     }
 
     fn remove_xattr(&self, name: &[u8]) -> Result<()> {
+        self.check_writable()?;
         self.with_path_fd(|fd| fd.remove_xattr(name))
     }
 }
