@@ -193,3 +193,17 @@ pub fn die_of(signo: i32) {
         syscall3(g::__NR_tgkill, host_pid() as usize, host_tid() as usize, signo as usize);
     }
 }
+
+/// Stops the host process by SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU, so that who waits for it sees that. Returns when it
+/// was continued, or at once when the host ignores the signal because nobody could continue it (an orphaned group).
+pub fn stop_by(signo: i32) {
+    let default = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
+    let mut old = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
+    // SAFETY: back to the default action, then the signal to this very thread, then the old action again; both
+    // structs are live. SIGSTOP's action cannot be changed and need not be.
+    unsafe {
+        syscall4(g::__NR_rt_sigaction, signo as usize, &raw const default as usize, &raw mut old as usize, 8);
+        syscall3(g::__NR_tgkill, host_pid() as usize, host_tid() as usize, signo as usize);
+        syscall4(g::__NR_rt_sigaction, signo as usize, &raw const old as usize, 0, 8);
+    }
+}

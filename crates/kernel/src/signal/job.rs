@@ -57,7 +57,22 @@ pub(super) fn stop(task: &Task, signo: i32) {
             send::kick_unless_current(other);
         }
         tell_parent(process, g::CLD_STOPPED as i32, signo);
+        if is_first(process) {
+            stop_on_host(process, signo);
+        }
     }
+}
+
+/// The program itself, whose parent is outside: somebody on the host waits for the host process.
+fn is_first(process: &Process) -> bool {
+    process.ppid.load(Relaxed) <= 1
+}
+
+/// Stops the host process, too, so that the shell that started fncall gets its terminal back. The host knows
+/// whether there is anybody to continue it; when not, it does not stop it, and the program goes on as well.
+fn stop_on_host(process: &Arc<Process>, signo: i32) {
+    host::signal::stop_by(signo);
+    resume(process, true);
 }
 
 /// Continues a stopped process; called when SIGCONT or SIGKILL is sent to it. Whether it was stopped.
@@ -138,6 +153,10 @@ pub fn child_exited(child: &Arc<Process>, status: i32, utime: i64, stime: i64) -
 /// Whether nobody could continue the process group after a stop from the terminal: no member has a parent in
 /// another group of the same session (`is_current_pgrp_orphaned`).
 pub(super) fn is_orphaned(process: &Process) -> bool {
+    if is_first(process) {
+        // The host decides that.
+        return false;
+    }
     let pgid = process.pgid.load(Relaxed);
     let sid = process.sid.load(Relaxed);
     !crate::task::processes().iter().filter(|member| member.pgid.load(Relaxed) == pgid).any(|member| {

@@ -5,13 +5,27 @@ use super::action::{SIG_IGN, SigAction};
 use super::info::SigInfo;
 use super::send;
 use super::set::SigSet;
+use crate::fs::hostfs::foreground_group;
 use crate::task::Task;
+use core::sync::atomic::Ordering::Relaxed;
 use linux_raw_sys::general as g;
 
-/// Sends the program what the host process has been sent since the last call. The sender is outside the
-/// instance's process numbers: 0, as for a sender outside a pid namespace.
+/// What a terminal sends. All host processes of the instance are in the same group on the host, so all get it.
+const FROM_TERMINAL: SigSet =
+    SigSet::of(g::SIGINT as i32).with(g::SIGQUIT as i32).with(g::SIGTSTP as i32).with(g::SIGWINCH as i32);
+
+/// Sends the program what its host process has been sent since the last call; what a terminal sends is for the
+/// foreground group only. The sender is outside the instance's process numbers: 0, as for a sender outside a pid
+/// namespace.
 pub fn take_forwarded(task: &Task) {
     let mut set = host::signal::take_forwarded();
+    if set == 0 {
+        return;
+    }
+    let group = task.process.pgid.load(Relaxed);
+    if foreground_group().is_some_and(|foreground| foreground != group) {
+        set &= !FROM_TERMINAL.0;
+    }
     while set != 0 {
         let signo = set.trailing_zeros() as i32 + 1;
         set &= set - 1;

@@ -8,7 +8,7 @@
 //! 5  Dentry::children (parent before child; two directories by address)
 //! 6  file-system inode state (directory before entry)
 //! 7  pipe, epoll, eventfd, timer state
-//! 8  signal pending state
+//! 8  signal state (of a process before that of a thread)
 //! 9  WaitQueue list
 //! ```
 //!

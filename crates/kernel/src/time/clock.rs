@@ -3,7 +3,7 @@
 //! Our processes and threads are processes and threads of the host, so their processor time is the host's: it
 //! includes what the kernel did for them.
 
-use crate::task::Current;
+use crate::task::{Current, find_process};
 use crate::{Errno, Result};
 use linux_raw_sys::general as g;
 
@@ -33,7 +33,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The clock a program means. Clocks of processes and threads are known for the caller's own process.
+    /// The clock a program means. Threads have clocks for the members of their own process only.
     ///
     /// # Errors
     /// `EINVAL`.
@@ -90,10 +90,13 @@ fn cpu_clock(cur: &Current<'_>, id: i32) -> Result<i32> {
     }
     let number = !(id >> 3);
     if id & PER_THREAD == 0 {
-        if number != 0 && number != cur.process().pid {
-            return Err(Errno::INVAL);
+        if number == 0 || number == cur.process().pid {
+            return Ok(HOST_PROCESS_PROF | which);
         }
-        return Ok(HOST_PROCESS_PROF | which);
+        let process = find_process(number).ok_or(Errno::INVAL)?;
+        let tasks = process.tasks.lock();
+        let host_pid = tasks.first().ok_or(Errno::INVAL)?.parker.host_pid();
+        return Ok(!host_pid << 3 | which);
     }
     let host_tid = if number == 0 {
         cur.task.parker.host_tid()

@@ -66,11 +66,13 @@ impl Queue {
             let Some(&(deadline, id)) = base.deadlines.first() else { continue };
             // A clock that has vanished (of a thread that ended) never gets there.
             let Ok(now) = clock::now(base.clock) else { continue };
+            // An alarm goes off once, perhaps for a deadline that was taken out meanwhile.
+            base.set_to = base.set_to.filter(|at| *at > now);
             if deadline <= now {
                 base.deadlines.pop_first();
-                // The alarm has gone off, or will for nothing.
-                base.set_to = base.set_to.filter(|at| *at > now);
-                base.update();
+            }
+            base.update();
+            if deadline <= now {
                 return Some((id, now));
             }
         }
@@ -96,5 +98,38 @@ impl Base {
             Ok(()) => self.set_to = first,
             Err(errno) => host::log!(Error, "timer_create on the host: {errno}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3_600_000_000_000;
+
+    #[test]
+    fn deadlines_come_in_order() {
+        host::signal::ignore_kicks();
+        let mut queue = Queue::default();
+        for (deadline, id) in [(30, 3), (10, 1), (20, 2)] {
+            queue.add(clock::MONOTONIC, deadline, TimerId::Posix(id));
+        }
+        let taken: Vec<_> = core::iter::from_fn(|| queue.take_expired()).map(|(id, _)| id).collect();
+        assert_eq!(taken, [TimerId::Posix(1), TimerId::Posix(2), TimerId::Posix(3)]);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn an_alarm_for_a_deadline_that_is_gone_does_not_lose_the_next_one() {
+        host::signal::ignore_kicks();
+        let mut queue = Queue::default();
+        let far = host::clock::monotonic_ns() + HOUR;
+        queue.add(clock::MONOTONIC, far, TimerId::Posix(1));
+        queue.add(clock::MONOTONIC, 10, TimerId::Posix(2));
+        queue.remove(clock::MONOTONIC, 10, TimerId::Posix(2));
+        // The host timer is still set to the early one: it goes off for nothing.
+        assert_eq!(queue.bases[0].set_to, Some(10));
+        assert_eq!(queue.take_expired(), None);
+        assert_eq!(queue.bases[0].set_to, Some(far));
     }
 }
