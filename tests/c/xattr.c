@@ -90,5 +90,4 @@ SECTION(wrong) {
     T(getxattr("f", "security.capability", b, 64));
     T(getxattr("f", "trusted.x", b, 64));
     T(setxattr("f", "trusted.x", "v", 1, 0));
-    T(getxattr("f", "system.posix_acl_access", b, 64));
 }
