@@ -36,23 +36,33 @@ impl AddressSpace {
         if flags & !(g::MREMAP_FIXED | g::MREMAP_MAYMOVE | g::MREMAP_DONTUNMAP) != 0 {
             return Err(Errno::INVAL);
         }
-        let may_move = flags & g::MREMAP_MAYMOVE != 0;
-        if flags & g::MREMAP_FIXED != 0 && !may_move {
-            return Err(Errno::INVAL);
-        }
-        if flags & g::MREMAP_DONTUNMAP != 0 && (!may_move || remap.old_len != remap.new_len) {
-            return Err(Errno::INVAL);
-        }
+        // In the order of `check_mremap_params`.
         if !addr.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::INVAL);
         }
         let mut remap = *remap;
         remap.old_len = page_up(remap.old_len);
         remap.new_len = page_up(remap.new_len);
-        if remap.new_len == 0 {
+        if remap.new_len == 0 || remap.new_len > TASK_SIZE {
             return Err(Errno::INVAL);
         }
+        let Remap { old_len, new_len, new_addr, .. } = remap;
+        let to = flags & (g::MREMAP_FIXED | g::MREMAP_DONTUNMAP) != 0;
+        if to {
+            let overlap = addr.saturating_add(old_len) > new_addr && new_addr.saturating_add(new_len) > addr;
+            if new_addr > TASK_SIZE - new_len
+                || !new_addr.is_multiple_of(PAGE_SIZE)
+                || flags & g::MREMAP_MAYMOVE == 0
+                || (flags & g::MREMAP_DONTUNMAP != 0 && old_len != new_len)
+                || overlap
+            {
+                return Err(Errno::INVAL);
+            }
+        }
         let mut inner = self.inner.lock();
+        if to && inner.tree.count() + 2 >= MAX_MAP_COUNT - 3 {
+            return Err(Errno::NOMEM);
+        }
         inner.sync_growth(addr, addr.saturating_add(PAGE_SIZE));
         if inner.tree.find(addr).is_none_or(|vma| !vma.is_visible()) {
             return Err(Errno::FAULT);
@@ -104,33 +114,20 @@ impl Inner {
         let mut removed = Vec::new();
         let to = flags & (g::MREMAP_FIXED | g::MREMAP_DONTUNMAP) != 0;
         let fixed = flags & g::MREMAP_FIXED != 0;
-        if to {
-            // `mremap_to`
-            if !new_addr.is_multiple_of(PAGE_SIZE)
-                || new_len > TASK_SIZE
-                || new_addr > TASK_SIZE - new_len
-                || (addr.saturating_add(old_len) > new_addr && new_addr + new_len > addr)
-            {
+        if fixed {
+            let end = new_addr + new_len;
+            self.sync_growth(new_addr, end);
+            if self.is_sealed(new_addr, end) {
+                return Err(Errno::PERM);
+            }
+            if self.meets_hidden_host(new_addr, end) {
                 return Err(Errno::INVAL);
             }
-            if self.tree.count() + 2 >= MAX_MAP_COUNT - 3 {
-                return Err(Errno::NOMEM);
+            if new_addr < super::layout::mmap_min_addr() && !rights.raw_io {
+                return Err(Errno::PERM);
             }
-            if fixed {
-                let end = new_addr + new_len;
-                self.sync_growth(new_addr, end);
-                if self.is_sealed(new_addr, end) {
-                    return Err(Errno::PERM);
-                }
-                if self.meets_hidden_host(new_addr, end) {
-                    return Err(Errno::INVAL);
-                }
-                if new_addr < super::layout::mmap_min_addr() && !rights.raw_io {
-                    return Err(Errno::PERM);
-                }
-                removed.extend(self.unmap_visible(new_addr, end)?);
-                self.evict_code(new_addr, end);
-            }
+            removed.extend(self.unmap_visible(new_addr, end)?);
+            self.evict_code(new_addr, end);
         }
         if old_len >= new_len {
             if old_len > new_len {
