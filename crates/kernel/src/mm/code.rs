@@ -219,7 +219,7 @@ impl Inner {
 
     /// `start..end` is about to be unmapped: patches in it are gone, those at its borders are undone.
     pub(super) fn forget_code(&mut self, start: usize, end: usize) {
-        if self.patches.is_empty() {
+        if self.patches.none_near(start, end) {
             return;
         }
         for patch in self.patches.meeting(start, end) {
@@ -250,12 +250,27 @@ impl Inner {
 
     /// `start..end` is about to be written or moved by the program: its bytes become the original ones.
     pub(super) fn restore_code(&mut self, start: usize, end: usize) {
-        if self.patches.is_empty() {
+        if self.patches.none_near(start, end) {
             return;
         }
         for patch in self.patches.meeting(start, end) {
             self.undo(&patch);
             self.patches.forget_site(patch.site as usize);
+        }
+    }
+
+    /// `start..end` is about to get another protection: patches lie on one side of a border only, so that what holds
+    /// for one of their bytes holds for all.
+    pub(super) fn settle_code(&mut self, start: usize, end: usize) {
+        if self.patches.none_near(start, end) {
+            return;
+        }
+        for patch in self.patches.meeting(start, end) {
+            let inside = |&(from, to): &(u64, u64)| start as u64 <= from && to <= end as u64;
+            if !patch.fixed.iter().all(inside) {
+                self.undo(&patch);
+                self.patches.forget_site(patch.site as usize);
+            }
         }
     }
 

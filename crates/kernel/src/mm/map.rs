@@ -2,6 +2,7 @@
 
 use super::layout::{TASK_SIZE, mmap_min_addr};
 use super::space::{AddressSpace, Inner, MAX_MAP_COUNT, Rights};
+use super::tree::Removed;
 use super::vma::{Backing, PAGE_SIZE, VmFlags, Vma, page_up};
 use crate::vfs::{File, FileType, MmapSource};
 use crate::{Errno, Result};
@@ -168,14 +169,18 @@ impl AddressSpace {
         }
         let end = addr + page_up(len);
         let mut inner = self.inner.lock();
-        inner.sync_growth(addr, end);
-        if inner.is_sealed(addr, end) {
-            return Err(Errno::PERM);
+        // The common case, a part of one plain mapping, is told by one look.
+        let plain = inner.tree.is_inside_one(addr, end, VmFlags::SEALED | VmFlags::KERNEL | VmFlags::HOST);
+        if !plain {
+            inner.sync_growth(addr, end);
+            if inner.is_sealed(addr, end) {
+                return Err(Errno::PERM);
+            }
         }
         if inner.tree.count() >= MAX_MAP_COUNT && inner.tree.splits_of(addr, end) > 0 {
             return Err(Errno::NOMEM);
         }
-        let removed = inner.unmap_visible(addr, end)?;
+        let removed = if plain { inner.unmap_run(addr, end)? } else { inner.unmap_visible(addr, end)? };
         drop(inner);
         drop(removed);
         Ok(())
@@ -328,13 +333,13 @@ impl Inner {
         source: &MmapSource,
         host_flags: u32,
         replace: bool,
-    ) -> Result<Vec<Vma>> {
+    ) -> Result<Removed> {
         let (start, end) = (vma.start, vma.end);
         let content = match source {
             MmapSource::Host { fd, offset } => Content::File(fd, *offset),
             MmapSource::Anonymous => Content::Anonymous,
         };
-        let mut removed = Vec::new();
+        let mut removed = Removed::default();
         let mut host_flags = host_flags;
         if replace && !self.tree.is_free(start, end) {
             self.evict_code(start, end);
@@ -361,9 +366,9 @@ impl Inner {
     }
 
     /// Unmaps what programs see of `start..end`; what they do not see stays.
-    pub fn unmap_visible(&mut self, start: usize, end: usize) -> Result<Vec<Vma>> {
+    pub fn unmap_visible(&mut self, start: usize, end: usize) -> Result<Removed> {
         let mut first = self.tree.overlapping(start, end);
-        let Some(vma) = first.next() else { return Ok(Vec::new()) };
+        let Some(vma) = first.next() else { return Ok(Removed::default()) };
         if vma.end >= end && vma.is_visible() {
             drop(first);
             return self.unmap_run(start, end);
@@ -377,14 +382,14 @@ impl Inner {
                 _ => runs.push((from, to)),
             }
         }
-        let mut removed = Vec::new();
+        let mut removed = Removed::default();
         for (from, to) in runs {
             removed.extend(self.unmap_run(from, to)?);
         }
         Ok(removed)
     }
 
-    fn unmap_run(&mut self, start: usize, end: usize) -> Result<Vec<Vma>> {
+    fn unmap_run(&mut self, start: usize, end: usize) -> Result<Removed> {
         self.forget_code(start, end);
         host::memory::unmap(start, end - start)?;
         Ok(self.tree.remove(start, end))

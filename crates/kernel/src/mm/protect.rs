@@ -1,6 +1,6 @@
 //! mprotect(2) (`do_mprotect_pkey`).
 
-use super::space::{AddressSpace, MAX_MAP_COUNT, Rights};
+use super::space::{AddressSpace, Inner, MAX_MAP_COUNT, Rights};
 use super::vma::{PAGE_SIZE, VmFlags, page_up};
 use crate::{Errno, Result};
 use linux_raw_sys::general as g;
@@ -29,6 +29,11 @@ impl AddressSpace {
 
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
+        if grows == 0
+            && let Some(done) = inner.protect_plain(rights, addr, end, prot)
+        {
+            return done;
+        }
         inner.sync_growth(addr, end);
         let first = inner.tree.find_next(addr).filter(|vma| vma.is_visible()).ok_or(Errno::NOMEM)?;
         let mut start = addr;
@@ -113,16 +118,43 @@ impl AddressSpace {
             verdict = Err(Errno::NOMEM);
         }
         for (from, to, prot) in runs.into_iter().chain(more).filter(|(from, to, _)| from < to) {
-            if prot & g::PROT_WRITE != 0 {
-                // Whoever writes code wants to find the original bytes.
-                inner.restore_code(from, to);
-            }
-            host::memory::protect(from, to - from, prot)?;
-            inner.tree.update(from, to, |vma| {
-                vma.flags = vma.flags.with_prot(prot);
-                vma.note_write();
-            });
+            inner.protect_run(from, to, prot)?;
         }
         verdict
+    }
+}
+
+impl Inner {
+    /// The common case: a part of one mapping, and nothing that could refuse. `None`: look closer.
+    fn protect_plain(&mut self, rights: &Rights, start: usize, end: usize, prot: u32) -> Option<Result<()>> {
+        let special = VmFlags::SEALED | VmFlags::KERNEL | VmFlags::HOST;
+        let vma = self.tree.find(start).filter(|vma| end <= vma.end && !vma.flags.intersects(special))?;
+        let may = (vma.flags.bits() >> 4) as u32 & 7;
+        let flags = vma.flags.with_prot(prot);
+        let becomes_data = flags.is_data() && !vma.flags.is_data() && rights.data != u64::MAX;
+        if prot & !may != 0
+            || rights.read_implies_exec
+            || becomes_data
+            || self.tree.count() + 2 > MAX_MAP_COUNT
+        {
+            return None;
+        }
+        Some(self.protect_run(start, end, prot))
+    }
+
+    /// Changes what is mapped without a gap and allowed to change.
+    fn protect_run(&mut self, start: usize, end: usize, prot: u32) -> Result<()> {
+        if prot & g::PROT_WRITE != 0 {
+            // Whoever writes code wants to find the original bytes.
+            self.restore_code(start, end);
+        } else {
+            self.settle_code(start, end);
+        }
+        host::memory::protect(start, end - start, prot)?;
+        self.tree.update(start, end, |vma| {
+            vma.flags = vma.flags.with_prot(prot);
+            vma.note_write();
+        });
+        Ok(())
     }
 }

@@ -5,10 +5,10 @@
 use super::layout::TASK_SIZE;
 use super::map::Request;
 use super::space::{AddressSpace, Inner, MAX_MAP_COUNT, Rights};
+use super::tree::Removed;
 use super::vma::{Backing, PAGE_SIZE, VmFlags, Vma, page_up};
 use crate::vfs::MmapSource;
 use crate::{Errno, Result};
-use alloc::vec::Vec;
 use linux_raw_sys::general as g;
 
 /// The arguments of mremap(2).
@@ -109,9 +109,9 @@ impl AddressSpace {
 }
 
 impl Inner {
-    fn mremap(&mut self, rights: &Rights, remap: &Remap) -> Result<(usize, Vec<Vma>)> {
+    fn mremap(&mut self, rights: &Rights, remap: &Remap) -> Result<(usize, Removed)> {
         let Remap { addr, mut old_len, new_len, flags, new_addr } = *remap;
-        let mut removed = Vec::new();
+        let mut removed = Removed::default();
         let to = flags & (g::MREMAP_FIXED | g::MREMAP_DONTUNMAP) != 0;
         let fixed = flags & g::MREMAP_FIXED != 0;
         if fixed {
@@ -235,7 +235,7 @@ impl Inner {
         new_len: usize,
         at: usize,
         keep: bool,
-    ) -> Result<Vec<Vma>> {
+    ) -> Result<Removed> {
         self.restore_code(addr, addr + old_len);
         let mut moved = vma.clone();
         if addr > moved.start {
@@ -247,7 +247,7 @@ impl Inner {
         let host_len = if of_file { old_len } else { new_len };
         host::memory::remap(addr, old_len, host_len, host_flags, Some(at))?;
         (moved.start, moved.end) = (at, at + host_len);
-        let mut removed = Vec::new();
+        let mut removed = Removed::default();
         if old_len > 0 && !keep {
             removed = self.tree.remove(addr, addr + old_len);
         } else if keep {

@@ -57,6 +57,42 @@ impl Sizes {
     }
 }
 
+/// Mappings that were cut out, lowest first. One is the common case, and costs no allocation.
+#[derive(Debug, Default)]
+pub struct Removed {
+    first: Option<Vma>,
+    more: Vec<Vma>,
+}
+
+impl Removed {
+    fn push(&mut self, vma: Vma) {
+        if self.first.is_none() {
+            self.first = Some(vma);
+        } else {
+            self.more.push(vma);
+        }
+    }
+
+    /// Whether nothing was cut out.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+}
+
+impl Extend<Vma> for Removed {
+    fn extend<T: IntoIterator<Item = Vma>>(&mut self, vmas: T) {
+        vmas.into_iter().for_each(|vma| self.push(vma));
+    }
+}
+
+impl IntoIterator for Removed {
+    type Item = Vma;
+    type IntoIter = core::iter::Chain<core::option::IntoIter<Vma>, alloc::vec::IntoIter<Vma>>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.more)
+    }
+}
+
 /// Where the top-down search may begin.
 #[derive(Clone, Copy, Debug, Default)]
 struct SearchHint {
@@ -122,6 +158,12 @@ impl VmaTree {
         self.find_next(start).is_none_or(|vma| vma.start >= end)
     }
 
+    /// Whether `start..end` lies in one mapping that has none of these flags.
+    #[inline]
+    pub fn is_inside_one(&self, start: usize, end: usize, without: VmFlags) -> bool {
+        self.find(start).is_some_and(|vma| end <= vma.end && !vma.flags.intersects(without))
+    }
+
     /// Whether `start..end` is mapped without a gap.
     pub fn is_covered(&self, start: usize, end: usize) -> bool {
         let mut at = start;
@@ -143,85 +185,75 @@ impl VmaTree {
     }
 
     /// Enters a mapping where nothing is, merged with its neighbours where that is possible.
-    pub fn insert(&mut self, vma: Vma) {
+    pub fn insert(&mut self, mut vma: Vma) {
         debug_assert!(vma.start < vma.end && self.is_free(vma.start, vma.end));
         self.sizes.add(Sizes::of(&vma));
         let (start, end) = (vma.start, vma.end);
-        self.by_end.insert(end, vma);
-        self.merge_at(end);
-        self.merge_at(start);
-    }
-
-    /// Makes one of the mappings that meet at `at`, when they are alike.
-    fn merge_at(&mut self, at: usize) {
-        let Some(low) = self.by_end.get(&at) else { return };
-        let Some((_, high)) = self.by_end.range(at + 1..).next() else { return };
-        if !low.merges_with(high) {
-            return;
+        let mut near = self.by_end.range_mut(start..);
+        let (mut low, mut high) = (None, near.next().map(|(_, vma)| vma));
+        if high.as_ref().is_some_and(|first| first.end == start) {
+            low = high;
+            high = near.next().map(|(_, vma)| vma);
         }
-        let (end, low_len) = (high.end, low.len());
-        // The lower one's object and offset hold for the whole.
-        if let Some(mut whole) = self.by_end.remove(&at) {
-            whole.end = end;
-            debug_assert!(low_len < whole.len());
-            if let Some(slot) = self.by_end.get_mut(&end) {
-                *slot = whole;
+        let low = low.filter(|low| low.merges_with(&vma));
+        let merged_low = low.is_some();
+        if let Some(low) = low {
+            // The lower one's object and offset hold for the whole.
+            vma.start = low.start;
+            core::mem::swap(&mut vma.backing, &mut low.backing);
+        }
+        match high.filter(|high| vma.merges_with(high)) {
+            Some(high) => {
+                high.start = vma.start;
+                high.backing = vma.backing;
+            }
+            None => {
+                self.by_end.insert(end, vma);
             }
         }
-    }
-
-    /// Makes `at` a border between mappings.
-    fn split_at(&mut self, at: usize) {
-        let Some(vma) = self.by_end.range_mut(at + 1..).next().map(|(_, vma)| vma) else { return };
-        if vma.start >= at {
-            return;
+        if merged_low {
+            self.by_end.remove(&start);
         }
-        let mut low = vma.clone();
-        vma.trim_start(at);
-        low.end = at;
-        self.by_end.insert(at, low);
     }
 
-    /// Cuts out `start..end`; answers the pieces, lowest first, for the caller to drop outside its lock.
-    pub fn remove(&mut self, start: usize, end: usize) -> Vec<Vma> {
-        let mut removed = Vec::new();
+    /// Takes `start..end` out, the gap not being one to look for.
+    fn cut(&mut self, start: usize, end: usize) -> Removed {
+        let mut removed = Removed::default();
         while let Some((_, vma)) = self.by_end.range_mut(start + 1..).next() {
             if vma.start >= end {
                 break;
             }
-            let before = Sizes::of(vma);
             let key = vma.end;
-            let piece = if vma.start < start {
-                let mut piece = vma.split_off(start);
-                // What was the head of the mapping has a new end, hence a new key.
-                let head = vma.clone();
-                self.sizes.sub(before);
-                self.sizes.add(Sizes::of(&head));
-                self.by_end.remove(&key);
-                self.by_end.insert(start, head);
-                if key > end {
-                    let tail = piece.split_off(end);
-                    self.sizes.add(Sizes::of(&tail));
-                    self.by_end.insert(key, tail);
-                }
-                piece
-            } else if key > end {
-                let mut piece = vma.clone();
-                piece.end = end;
-                vma.trim_start(end);
-                let after = Sizes::of(vma);
-                self.sizes.sub(before);
-                self.sizes.add(after);
-                piece
-            } else {
-                self.sizes.sub(before);
+            let piece = if start <= vma.start && key <= end {
                 match self.by_end.remove(&key) {
                     Some(piece) => piece,
                     None => break,
                 }
+            } else {
+                let mut piece = vma.clone();
+                if piece.end > end {
+                    // The tail keeps its place.
+                    piece.end = end;
+                    vma.trim_start(end);
+                } else {
+                    self.by_end.remove(&key);
+                }
+                if piece.start < start {
+                    let body = piece.split_off(start);
+                    self.by_end.insert(start, piece);
+                    piece = body;
+                }
+                piece
             };
+            self.sizes.sub(Sizes::of(&piece));
             removed.push(piece);
         }
+        removed
+    }
+
+    /// Cuts out `start..end`; answers the pieces, lowest first, for the caller to drop outside its lock.
+    pub fn remove(&mut self, start: usize, end: usize) -> Removed {
+        let removed = self.cut(start, end);
         if !removed.is_empty() && end > self.hint.from {
             // The gap that has arisen may reach above `from`: begin the next search at its top.
             let top = self.find_next(end).map_or(self.hint.high, |vma| vma.start);
@@ -232,20 +264,11 @@ impl VmaTree {
 
     /// Applies `change` to everything mapped in `start..end`, splitting before and merging after.
     pub fn update(&mut self, start: usize, end: usize, mut change: impl FnMut(&mut Vma)) {
-        self.split_at(start);
-        self.split_at(end);
-        let mut borders = Vec::new();
-        for (_, vma) in self.by_end.range_mut(start + 1..=end) {
-            self.sizes.sub(Sizes::of(vma));
-            let (from, to) = (vma.start, vma.end);
-            change(vma);
-            debug_assert!(from == vma.start && to == vma.end);
-            self.sizes.add(Sizes::of(vma));
-            borders.push(from);
-        }
-        borders.push(end);
-        for at in borders {
-            self.merge_at(at);
+        for mut piece in self.cut(start, end) {
+            let range = (piece.start, piece.end);
+            change(&mut piece);
+            debug_assert_eq!(range, (piece.start, piece.end));
+            self.insert(piece);
         }
     }
 

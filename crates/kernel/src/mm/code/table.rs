@@ -46,6 +46,8 @@ struct Table {
     /// Site by start of the trampoline.
     by_trampoline: BTreeMap<u64, u64>,
     areas: Vec<Area>,
+    /// All bytes of all patches lie in this range; empty without any.
+    span: (u64, u64),
     /// Patches that were undone because something else was mapped over their trampolines.
     ghosts: Vec<Arc<Patch>>,
 }
@@ -59,9 +61,11 @@ impl Table {
 }
 
 impl Patches {
-    /// Whether there is nothing patched, which is the common case where programs map and unmap.
-    pub fn is_empty(&self) -> bool {
-        self.table.by_site.is_empty()
+    /// Whether `start..end` is surely without patches: told by one look, for programs that map and unmap a lot.
+    #[inline]
+    pub fn none_near(&self, start: usize, end: usize) -> bool {
+        let (low, high) = self.table.span;
+        end as u64 <= low || start as u64 >= high
     }
 
     /// The patch of a site.
@@ -73,6 +77,10 @@ impl Patches {
     pub fn insert(&mut self, patch: Patch) {
         self.known.remove(&(patch.site as usize));
         let table = Arc::make_mut(&mut self.table);
+        for &(from, to) in &patch.fixed {
+            let (low, high) = table.span;
+            table.span = if low == high { (from, to) } else { (low.min(from), high.max(to)) };
+        }
         table.by_trampoline.insert(patch.trampoline_at, patch.site);
         table.by_site.insert(patch.site, Arc::new(patch));
     }

@@ -108,8 +108,8 @@ proptest! {
                 Op::Unmap { page, len } => {
                     let removed = tree.remove(addr(page), addr(page + len));
                     let mut gone = vec![None; PAGES];
-                    for each in &removed {
-                        for (page, content) in pages(each) {
+                    for each in removed {
+                        for (page, content) in pages(&each) {
                             gone[page] = Some(content);
                         }
                     }
