@@ -14,6 +14,8 @@
 use crate::layout::{ARENA_LEN, ARENA_START, PAGE_SIZE};
 use crate::mutex::Mutex;
 use crate::{Errno, Result, check, syscall2, syscall3, syscall6};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -95,11 +97,22 @@ pub(crate) fn map(heap: &Heap) -> Result<()> {
     if claimed.is_some() { Ok(()) } else { Err(Errno::NOMEM) }
 }
 
-/// Fresh zero pages of the arena with an inaccessible page below them: a stack of `len` bytes. Never given back.
+/// Stacks given back, by length: address of the first byte.
+static FREE_STACKS: Mutex<BTreeMap<usize, Vec<usize>>> = Mutex::new(BTreeMap::new());
+
+/// Takes a stack back that [`stack`] gave; nobody runs on it any more.
+pub(crate) fn free_stack(start: usize, len: usize) {
+    FREE_STACKS.lock().entry(len).or_default().push(start);
+}
+
+/// Pages of the arena with an inaccessible page below them: a stack of `len` bytes.
 ///
 /// # Errors
 /// `ENOMEM` when the address space for such things is used up; those of mprotect(2).
 pub(crate) fn stack(len: usize) -> Result<usize> {
+    if let Some(start) = FREE_STACKS.lock().get_mut(&len).and_then(Vec::pop) {
+        return Ok(start);
+    }
     let len = len.next_multiple_of(PAGE_SIZE) + PAGE_SIZE;
     let end = PAGES_TOP.fetch_sub(len, Relaxed);
     let start = end - len;

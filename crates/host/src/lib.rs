@@ -24,6 +24,7 @@ pub mod mutex;
 pub mod park;
 pub mod signal;
 pub mod system;
+pub mod thread;
 pub mod user;
 
 /// A Linux error number: `rustix`'s type, whose range also holds the kernel-internal 512 and up.

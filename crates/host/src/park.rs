@@ -38,6 +38,17 @@ impl Parker {
         Arc::new(parker)
     }
 
+    /// A parker of a thread that is about to be made.
+    pub fn unbound() -> Arc<Parker> {
+        Arc::new(Parker::default())
+    }
+
+    /// Says which thread it is.
+    pub(crate) fn bind(&self, pid: i32, tid: i32) {
+        self.pid.store(pid, Relaxed);
+        self.tid.store(tid, Relaxed);
+    }
+
     /// The host's number of the thread.
     pub fn host_tid(&self) -> i32 {
         self.tid.load(Relaxed)
@@ -92,7 +103,11 @@ impl Parker {
 
     /// Makes the thread look at its signals and timers: out of user mode, or out of its sleep.
     pub fn kick(&self) {
-        crate::signal::kick(self.pid.load(Relaxed), self.tid.load(Relaxed));
+        // One that is not born yet looks at its signals when it starts.
+        let (pid, tid) = (self.pid.load(Relaxed), self.tid.load(Relaxed));
+        if tid > 0 {
+            crate::signal::kick(pid, tid);
+        }
     }
 
     /// Sleeps until unparked, until one of `fds` is ready, or until `deadline_ns` on the monotonic clock.

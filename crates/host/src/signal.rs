@@ -4,7 +4,7 @@
 use crate::mutex::Mutex;
 use crate::{Result, check, syscall1, syscall3, syscall4};
 use core::mem::{MaybeUninit, zeroed};
-use core::sync::atomic::{AtomicU64, Ordering::*};
+use core::sync::atomic::Ordering::*;
 use linux_raw_sys::general as g;
 
 /// The host signal used as kick: a real-time signal that neither libc uses by itself (glibc takes 32 and 33). The
@@ -104,9 +104,6 @@ fn create_timer(clock: i32) -> Result<i32> {
     Ok(unsafe { id.assume_init() })
 }
 
-/// Signals that came from outside the instance, bit `signo - 1`, and who sent the last of each.
-static FORWARDED: AtomicU64 = AtomicU64::new(0);
-
 /// Host signals that are the program's business: from the terminal, from the person, from other processes.
 /// SIGKILL and SIGSTOP cannot be caught; those of faults belong to the switch; SIGPIPE and SIGSYS are the
 /// kernel's own.
@@ -114,13 +111,18 @@ const FORWARDED_SIGNALS: [i32; 14] = [1, 2, 3, 10, 12, 14, 15, 18, 20, 21, 22, 2
 
 /// The handler proper.
 pub(crate) extern "sysv64" fn on_forwarded(signo: i32) {
-    FORWARDED.fetch_or(1 << (signo - 1), SeqCst);
-    kick(host_pid(), host_tid());
+    if let Some(forwarded) = crate::user::forwarded() {
+        forwarded.fetch_or(1 << (signo - 1), SeqCst);
+        kick(host_pid(), host_tid());
+    }
 }
 
 /// Takes the signals that came from outside since the last call, bit `signo - 1`.
 pub fn take_forwarded() -> u64 {
-    if FORWARDED.load(Relaxed) == 0 { 0 } else { FORWARDED.swap(0, SeqCst) }
+    match crate::user::forwarded() {
+        Some(forwarded) if forwarded.load(Relaxed) != 0 => forwarded.swap(0, SeqCst),
+        _ => 0,
+    }
 }
 
 #[repr(C)]

@@ -1,19 +1,35 @@
 //! Running a program: the kernel's safe view of the switch, and what each host thread carries.
 
 use crate::park::Parker;
+use crate::thread::SIGNAL_STACK_LEN;
 use crate::{Errno, Result, arena};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use fncall::{Anchor, Context, FaultAction, GeneralRegs, HandlerConfig, KernelFault};
 
-/// Bytes of a thread's signal stack: the host's largest frame, with AVX-512, and room for the handlers.
-const SIGNAL_STACK_LEN: usize = 64 << 10;
-
 /// What a host thread that runs programs carries, found through its anchor.
-struct HostThread {
+pub(crate) struct HostThread {
     anchor: Anchor,
     parker: Arc<Parker>,
+    /// Signals that came from outside the instance, bit `signo - 1`.
+    forwarded: AtomicU64,
+}
+
+impl HostThread {
+    pub(crate) fn new(parker: Arc<Parker>) -> HostThread {
+        HostThread { anchor: Anchor::new(), parker, forwarded: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn parker(&self) -> &Arc<Parker> {
+        &self.parker
+    }
+}
+
+impl core::fmt::Debug for HostThread {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "HostThread({})", self.parker.host_tid())
+    }
 }
 
 /// Read by the host on every system call outside the kernel image: 1 means "block, send SIGSYS".
@@ -71,6 +87,11 @@ impl UserThread {
     #[inline]
     pub fn regs_mut(&mut self) -> &mut GeneralRegs {
         &mut self.context.user.general
+    }
+
+    /// A copy of registers and extended state, for a new thread or process; the TLS base is not part of it.
+    pub fn duplicate(&self) -> UserThread {
+        UserThread { context: self.context.clone() }
     }
 
     /// As for a new program: registers zero, extended state as after reset, TLS base 0.
@@ -174,22 +195,35 @@ pub fn jump_entry() -> usize {
 /// # Errors
 /// Those of the host calls made; `EINVAL` from prctl(2) on hosts before Linux 5.11.
 pub fn attach_thread() -> Result<()> {
-    let parker = Parker::new();
-    let thread = Box::leak(Box::new(HostThread { anchor: Anchor::new(), parker }));
+    let thread = Box::leak(Box::new(HostThread::new(Parker::new())));
     let stack = arena::stack(SIGNAL_STACK_LEN)?;
+    attach(thread, stack, true)
+}
+
+/// As [`attach_thread`], with the thread's block and signal stack; `program`: it will run a program.
+pub(crate) fn attach(thread: &HostThread, signal_stack: usize, program: bool) -> Result<()> {
     let errno = |raw: i32| Errno::from_raw_os_error(raw);
-    // SAFETY: the anchor and the stack are leaked, so they outlive the thread; nobody else uses gs; the hooks
-    // only read tables and write atomics; the image's text holds every system call of the kernel.
+    // SAFETY: the block and the stack outlive the thread: they are leaked, or dropped by who knows that it is gone;
+    // nobody else uses gs; the hooks only read tables and write atomics; the image's text holds every system call of
+    // the kernel. The anchor is written through atomics only.
     unsafe {
-        fncall::install_thread(&raw mut thread.anchor, stack as *mut u8, SIGNAL_STACK_LEN).map_err(errno)?;
+        let anchor = (&raw const thread.anchor).cast_mut();
+        fncall::install_thread(anchor, signal_stack as *mut u8, SIGNAL_STACK_LEN).map_err(errno)?;
         fncall::set_anchor_data(&raw const *thread as usize);
         let config = HandlerConfig { kick_signal: crate::signal::KICK_SIGNAL, kernel_fault, kernel_kick };
         fncall::install_handlers(&config).map_err(errno)?;
-        let (start, len) = crate::arch::text_range();
-        fncall::enable_sud(start, len, SELECTOR.as_ptr()).map_err(errno)?;
+        if program {
+            let (start, len) = crate::arch::text_range();
+            fncall::enable_sud(start, len, SELECTOR.as_ptr()).map_err(errno)?;
+        }
     }
     debug_assert_eq!(SELECTOR.load(Relaxed), 1);
     Ok(())
+}
+
+/// Signals from outside that reached the calling thread, bit `signo - 1`.
+pub(crate) fn forwarded() -> Option<&'static AtomicU64> {
+    current_thread().map(|thread| &thread.forwarded)
 }
 
 /// A fault in kernel mode: a user copy ends early, everything else is a bug of the kernel and says so.

@@ -102,7 +102,10 @@ pub fn main() -> ! {
     if let Some(error) = failure {
         cannot_start(&program, &error);
     }
+    task::exit::set_first_host_pid(host::signal::host_pid());
+    task.process.family.host_pid.store(host::signal::host_pid(), core::sync::atomic::Ordering::Relaxed);
     let status = task::run(&task, user);
+    let status = task::exit::leave_first(&task, status);
     finish(config, status)
 }
 
@@ -214,6 +217,7 @@ fn first_task(root: &Arc<Dentry>, cwd: &Arc<Dentry>) -> Arc<Task> {
         timer_slack_ns: AtomicU64::new(50_000),
         personality: AtomicU32::new(0),
         nice: AtomicI32::new(host::system::nice()),
+        family: Default::default(),
     });
     let task = Arc::new(Task {
         tid: FIRST_PID,

@@ -85,6 +85,50 @@ fncall_host_blocking_interrupted:
 "#
 );
 
+// fncall_host_clone(rdi = flags, rsi = child stack, rdx = child tid word) -> rax = tid, in the parent only
+//
+// The child finds on its stack the function to begin with and that function's argument, and never returns.
+global_asm!(
+    r#"
+    .pushsection .text.fncall_host,"ax",@progbits
+    .p2align 4
+    .global fncall_host_clone
+    .type fncall_host_clone,@function
+fncall_host_clone:
+    .cfi_startproc
+    mov r10, rdx                # child tid
+    xor edx, edx                # parent tid
+    xor r8d, r8d                # tls
+    mov eax, 56                 # clone
+    syscall
+    test rax, rax
+    jz 1f
+    ret
+1:  .cfi_undefined rip          # the child: the outermost frame
+    xor ebp, ebp
+    pop rax                     # first function
+    pop rdi                     # its argument
+    call rax
+    ud2
+    .cfi_endproc
+    .size fncall_host_clone, . - fncall_host_clone
+    .popsection
+"#
+);
+
+unsafe extern "sysv64" {
+    fn fncall_host_clone(flags: usize, stack: usize, child_tid: usize) -> isize;
+}
+
+/// clone(2) with a child that starts with what is on its stack: a function, and above it the argument.
+///
+/// # Safety
+/// The stack must be fresh, 16-aligned at the argument's end, and hold those two words; the function never returns.
+pub unsafe fn clone(flags: usize, stack: usize, child_tid: usize) -> isize {
+    // SAFETY: passed on to the caller.
+    unsafe { fncall_host_clone(flags, stack, child_tid) }
+}
+
 unsafe extern "sysv64" {
     fn fncall_host_blocking(number: usize, args: *const [usize; 6], flag: *const u32) -> isize;
     fn fncall_host_blocking_window();

@@ -102,6 +102,21 @@ impl AddressSpace {
         self.inner.lock().resident
     }
 
+    /// In a shared mapping: a number of the object behind `addr`, and where in it; `None` in a private one.
+    pub fn shared_place(&self, addr: usize) -> Option<(u64, u64)> {
+        let inner = self.inner.lock();
+        let vma = inner.tree.find(addr).filter(|vma| vma.flags.contains(VmFlags::MAYSHARE))?;
+        let within = (addr - vma.start) as u64;
+        match &vma.backing {
+            // Addresses of inodes are even, so the two kinds of numbers never meet.
+            Backing::SharedAnonymous(number, offset) => Some((number << 1 | 1, offset + within)),
+            Backing::File(file, offset) => {
+                Some((Arc::as_ptr(&file.inode).cast::<u8>() as u64, offset + within))
+            }
+            _ => None,
+        }
+    }
+
     /// Sizes and addresses.
     pub fn vm_stats(&self) -> VmStats {
         let inner = self.inner.lock();

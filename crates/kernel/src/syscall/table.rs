@@ -104,12 +104,12 @@ static TABLE: [Option<Entry>; COUNT] = {
         53 "socketpair" Missing None, "";
         54 "setsockopt" Missing None, "";
         55 "getsockopt" Missing None, "";
-        56 "clone" Missing None, "";
-        57 "fork" Missing None, "";
-        58 "vfork" Missing None, "";
+        56 "clone" Partial Some(super::clone::sys_clone), "no namespaces, no CLONE_PIDFD; CLONE_VM only for threads and vfork";
+        57 "fork" Full Some(super::clone::sys_fork), "";
+        58 "vfork" Full Some(super::clone::sys_vfork), "";
         59 "execve" Full Some(super::execve::sys_execve), "set-user-ID and file capabilities are ignored, as on a nosuid mount";
-        60 "exit" Partial Some(super::exit::sys_exit_group), "ends the process: one thread";
-        61 "wait4" Missing None, "";
+        60 "exit" Full Some(super::exit::sys_exit), "";
+        61 "wait4" Full Some(super::wait4::sys_wait4), "";
         62 "kill" Full Some(super::kill::sys_kill), "";
         63 "uname" Full Some(super::uname::sys_uname), "what the host says";
         64 "semget" Missing None, "";
@@ -295,7 +295,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         244 "mq_notify" Missing None, "";
         245 "mq_getsetattr" Missing None, "";
         246 "kexec_load" Missing None, "";
-        247 "waitid" Missing None, "";
+        247 "waitid" Partial Some(super::wait4::sys_waitid), "no P_PIDFD";
         248 "add_key" Missing None, "";
         249 "request_key" Missing None, "";
         250 "keyctl" Missing None, "";
@@ -394,7 +394,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         432 "fsmount" Partial Some(super::mount::sys_privileged), "EPERM, as for an ordinary user";
         433 "fspick" Partial Some(super::mount::sys_privileged), "EPERM, as for an ordinary user";
         434 "pidfd_open" Missing None, "";
-        435 "clone3" Missing None, "";
+        435 "clone3" Partial Some(super::clone::sys_clone3), "as clone";
         436 "close_range" Full Some(super::close_range::sys_close_range), "";
         437 "openat2" Full Some(super::openat2::sys_openat2), "";
         438 "pidfd_getfd" Missing None, "";

@@ -11,6 +11,7 @@ mod image;
 mod load;
 
 pub use image::Image;
+pub use load::replace;
 
 use super::Current;
 use crate::Errno;
@@ -76,6 +77,9 @@ pub fn execveat(
         return Err(ExecError::of_errno(Errno::INVAL, path));
     }
     let image = Image::find(cur, dirfd, path, flags, argv, &envp)?;
+    if cur.process().family.borrowed.load(core::sync::atomic::Ordering::Relaxed) {
+        return super::move_out(cur, image).map_err(|errno| ExecError::of_errno(errno, path));
+    }
     load::replace(cur, image)
 }
 

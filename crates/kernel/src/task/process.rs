@@ -96,6 +96,8 @@ pub struct Process {
     pub personality: AtomicU32,
     /// Nice value, -20 to 19.
     pub nice: AtomicI32,
+    /// Parent, children, host process.
+    pub family: super::family::Family,
 }
 
 /// A thread.
@@ -161,6 +163,11 @@ static PROCESSES: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
 /// Enters a process into the table that /proc and kill(2) look at.
 pub fn register(process: &Arc<Process>) {
     PROCESSES.lock().push(process.clone());
+}
+
+/// Takes a process out of the table.
+pub fn unregister(process: &Arc<Process>) {
+    PROCESSES.lock().retain(|each| !Arc::ptr_eq(each, process));
 }
 
 /// All processes of the instance.

@@ -1,5 +1,6 @@
 //! The loop that runs a thread: enter user mode, answer what it came back for, deliver signals, enter again.
 
+use super::exec::Image;
 use super::{Current, Task};
 use crate::syscall;
 use crate::uaccess::Args;
@@ -23,6 +24,23 @@ pub fn run(task: &Arc<Task>, mut user: UserThread) -> i32 {
         }
     }
 }
+
+/// Runs a thread that begins with executing `image`.
+pub fn run_image(task: &Arc<Task>, mut user: UserThread, image: Image) -> i32 {
+    let files = task.process.files.lock().clone();
+    let fs = task.process.fs.lock().clone();
+    let mm = task.process.mm.lock().clone();
+    let mut cur = Current::new(task, &files, &fs, &mm, &mut user);
+    if super::exec::replace(&mut cur, image).is_err() {
+        // The old program was its parent's: there is nothing to go back to.
+        return KILLED_BY_SIGSEGV;
+    }
+    drop((files, fs, mm));
+    run(task, user)
+}
+
+/// The wait status of a process that SIGSEGV killed.
+const KILLED_BY_SIGSEGV: i32 = 11;
 
 /// One stay in user mode and what follows from it.
 #[inline]

@@ -153,6 +153,7 @@ impl Thread {
             timer_slack_ns: AtomicU64::new(50_000),
             personality: AtomicU32::new(0),
             nice: AtomicI32::new(0),
+            family: Default::default(),
         });
         let task = Arc::new(Task {
             tid: pid,

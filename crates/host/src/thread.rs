@@ -1,0 +1,207 @@
+//! Further host threads and host processes that run kernel code: their birth on a fresh stack, and their end.
+//!
+//! ```text
+//! the new thread's kernel stack when it starts, high addresses on top:
+//!     address of its `Birth`
+//! rsp first function
+//! ```
+//!
+//! A forked host process shares the arena and `.data` with the others and has a copy of everything else. It starts
+//! on a stack of its own, because the forking thread's stack is in the arena and goes on being used by its owner.
+
+use crate::arena;
+use crate::boot::KERNEL_STACK_LEN;
+use crate::park::Parker;
+use crate::user::HostThread;
+use crate::{Errno, Result, check, syscall1, syscall2, syscall4, syscall5};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::any::Any;
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use linux_raw_sys::general as g;
+
+/// Bytes of a thread's signal stack: the host's largest frame, with AVX-512, and room for the handlers.
+pub(crate) const SIGNAL_STACK_LEN: usize = 64 << 10;
+
+/// What the new thread runs, once it is attached. Never returns.
+pub type Main = fn(Box<dyn Any + Send>) -> !;
+
+/// What a host thread needs as long as it lives. Dropped by who knows that it is gone.
+#[derive(Debug)]
+pub struct Resources {
+    kernel_stack: usize,
+    signal_stack: usize,
+    thread: Box<HostThread>,
+    /// Cleared by the host when a thread of a process that lives on has ended.
+    alive: Arc<AtomicU32>,
+}
+
+impl Resources {
+    /// The host's number of the thread.
+    pub fn host_tid(&self) -> i32 {
+        self.thread.parker().host_tid()
+    }
+
+    /// Whether a thread (not a process) is gone from its stacks.
+    pub fn is_gone(&self) -> bool {
+        self.alive.load(SeqCst) == 0
+    }
+}
+
+impl Drop for Resources {
+    fn drop(&mut self) {
+        arena::free_stack(self.kernel_stack, KERNEL_STACK_LEN);
+        arena::free_stack(self.signal_stack, SIGNAL_STACK_LEN);
+    }
+}
+
+/// Handed to the new thread.
+struct Birth {
+    thread: *const HostThread,
+    signal_stack: usize,
+    main: Main,
+    data: Box<dyn Any + Send>,
+    program: bool,
+}
+
+/// What is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A host process with a copy of the program's memory. `sibling`: a child of the caller's parent.
+    Process {
+        /// Make it a child of the calling host process's parent.
+        sibling: bool,
+    },
+    /// A thread of the calling host process that runs a program.
+    Thread,
+    /// A thread of the calling host process for the kernel's own work: no signals reach it.
+    Kernel,
+}
+
+/// Starts a host thread or process that runs `main(data)` with `parker` as its own; answers what it lives on.
+///
+/// # Errors
+/// `ENOMEM` without room for stacks; those of clone(2).
+pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Send>) -> Result<Resources> {
+    let kernel_stack = arena::stack(KERNEL_STACK_LEN)?;
+    let signal_stack =
+        arena::stack(SIGNAL_STACK_LEN).inspect_err(|_| arena::free_stack(kernel_stack, KERNEL_STACK_LEN))?;
+    let thread = Box::new(HostThread::new(parker.clone()));
+    let alive = Arc::new(AtomicU32::new(1));
+    let resources = Resources { kernel_stack, signal_stack, thread, alive };
+    let program = kind != Kind::Kernel;
+    let birth = Box::new(Birth { thread: &raw const *resources.thread, signal_stack, main, data, program });
+    let birth = Box::into_raw(birth);
+    let flags = match kind {
+        Kind::Process { sibling } => g::CLONE_FILES | if sibling { g::CLONE_PARENT } else { 0 },
+        Kind::Thread | Kind::Kernel => {
+            g::CLONE_VM
+                | g::CLONE_FS
+                | g::CLONE_FILES
+                | g::CLONE_SIGHAND
+                | g::CLONE_THREAD
+                | g::CLONE_SYSVSEM
+                | g::CLONE_CHILD_CLEARTID
+        }
+    };
+    // No signal may reach the child before it has an anchor of its own: `gs` still leads to the parent's.
+    let mask = set_mask(u64::MAX);
+    // SAFETY: the stack is fresh and its top words are written before the call; `birth` is taken over by the child,
+    // or below when there is none; the `alive` word lives in the arena as long as `resources`.
+    let raw = unsafe {
+        let top = (kernel_stack + KERNEL_STACK_LEN) as *mut usize;
+        *top.sub(1) = birth as usize;
+        *top.sub(2) = born as *const () as usize;
+        crate::arch::clone(flags as usize, top.sub(2) as usize, resources.alive.as_ptr() as usize)
+    };
+    set_mask(mask);
+    match check(raw) {
+        Ok(tid) => {
+            // The child says the same of itself; whoever is first is right.
+            let pid =
+                if matches!(kind, Kind::Process { .. }) { tid as i32 } else { crate::signal::host_pid() };
+            parker.bind(pid, tid as i32);
+            Ok(resources)
+        }
+        Err(errno) => {
+            // SAFETY: the child that would have taken it was not made.
+            drop(unsafe { Box::from_raw(birth) });
+            Err(errno)
+        }
+    }
+}
+
+/// The first function of a new thread, on its own stack, with all signals blocked.
+extern "sysv64" fn born(birth: *mut Birth) -> ! {
+    // SAFETY: `spawn` gave the box away.
+    let birth = unsafe { Box::from_raw(birth) };
+    let Birth { thread, signal_stack, main, data, program } = *birth;
+    // SAFETY: the thread's block and stack live until somebody has seen that the thread is gone.
+    let thread = unsafe { &*thread };
+    thread.parker().bind(crate::signal::host_pid(), crate::signal::host_tid());
+    if let Err(errno) = crate::user::attach(thread, signal_stack, program) {
+        crate::boot::die(format_args!("cannot start a host thread: {errno}"));
+    }
+    if program {
+        set_mask(0);
+    }
+    main(data)
+}
+
+/// Sets the host's signal mask of the calling thread; answers the old one.
+fn set_mask(mask: u64) -> u64 {
+    let mut old = 0u64;
+    // SAFETY: both words are live; 2 is SIG_SETMASK.
+    unsafe { syscall4(g::__NR_rt_sigprocmask, 2, &raw const mask as usize, &raw mut old as usize, 8) };
+    old
+}
+
+/// Ends the calling host thread; its process goes on.
+pub fn exit_thread() -> ! {
+    loop {
+        // SAFETY: does not return. Nothing on this stack is looked at again.
+        unsafe { syscall1(g::__NR_exit, 0) };
+    }
+}
+
+/// A host process that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Dead {
+    /// Its number.
+    pub host_pid: i32,
+    /// How, as a wait status of wait(2).
+    pub status: i32,
+}
+
+/// Waits until a child of this host process has ended.
+///
+/// # Errors
+/// `ECHILD` when there is none.
+pub fn wait_for_child() -> Result<Dead> {
+    let mut status = 0i32;
+    const WALL: usize = 0x4000_0000;
+    loop {
+        // SAFETY: the status word is live.
+        let raw = unsafe { syscall4(g::__NR_wait4, usize::MAX, &raw mut status as usize, WALL, 0) };
+        match check(raw) {
+            Ok(pid) => return Ok(Dead { host_pid: pid as i32, status }),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Kills a host process of the instance.
+pub fn kill_process(host_pid: i32) {
+    if host_pid > 0 {
+        // SAFETY: no memory is involved; one that is gone answers ESRCH.
+        unsafe { syscall2(g::__NR_kill, host_pid as usize, 9) };
+    }
+}
+
+/// Has the host kill the calling process when the one that made it ends without saying so.
+pub fn die_with_parent() {
+    const PR_SET_PDEATHSIG: usize = 1;
+    // SAFETY: no memory is involved.
+    unsafe { syscall5(g::__NR_prctl, PR_SET_PDEATHSIG, 9, 0, 0, 0) };
+}

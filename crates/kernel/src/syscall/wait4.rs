@@ -1,0 +1,151 @@
+//! wait4(2), waitid(2).
+
+use crate::signal::{take_continue_report, take_stop_report};
+use crate::sync::wait_until;
+use crate::task::{Current, Process, exit};
+use crate::uaccess::{Args, put, put_bytes};
+use crate::{Errno, Result};
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
+use linux_raw_sys::general as g;
+
+/// Which children are meant.
+#[derive(Clone, Copy)]
+enum Which {
+    Any,
+    Pid(i32),
+    Group(i32),
+}
+
+/// What happened to a child.
+#[derive(Clone, Copy)]
+enum What {
+    Ended(i32),
+    Stopped(i32),
+    Continued,
+}
+
+struct Report {
+    child: Arc<Process>,
+    what: What,
+    usage: [u8; 144],
+}
+
+/// Waits for a child; `Ok(None)`: there are some, and nothing to report with `WNOHANG`.
+fn wait(cur: &Current<'_>, which: Which, options: u32) -> Result<Option<Report>> {
+    let me = cur.process().clone();
+    let matches = |child: &Arc<Process>| match which {
+        Which::Any => true,
+        Which::Pid(pid) => child.pid == pid,
+        Which::Group(pgid) => child.pgid.load(Relaxed) == pgid,
+    };
+    // `__WCLONE`: only children without SIGCHLD; without `__WALL`: only those with it.
+    let kind = |child: &Arc<Process>| {
+        let clone_child = child.family.exit_signal.load(Relaxed) != g::SIGCHLD as i32;
+        options & g::__WALL != 0 || clone_child == (options & g::__WCLONE != 0)
+    };
+    let look = || {
+        let children = me.family.children.lock().clone();
+        let mut any = false;
+        for child in children.iter().filter(|child| matches(child) && kind(child)) {
+            any = true;
+            if options & g::WEXITED != 0
+                && let Some((status, usage)) = *child.family.ended.lock()
+            {
+                return Some(Ok(Some(Report { child: child.clone(), what: What::Ended(status), usage })));
+            }
+            let consume = options & g::WNOWAIT == 0;
+            let what = if options & g::WUNTRACED != 0
+                && let Some(signo) = take_stop_report(child, consume)
+            {
+                What::Stopped(signo)
+            } else if options & g::WCONTINUED != 0 && take_continue_report(child, consume) {
+                What::Continued
+            } else {
+                continue;
+            };
+            return Some(Ok(Some(Report { child: child.clone(), what, usage: [0; 144] })));
+        }
+        match any {
+            false => Some(Err(Errno::CHILD)),
+            true if options & g::WNOHANG != 0 => Some(Ok(None)),
+            true => None,
+        }
+    };
+    let report = wait_until(&me.signals.child_events, None, look)??;
+    if let Some(Report { child, what: What::Ended(_), .. }) = &report
+        && options & g::WNOWAIT == 0
+    {
+        exit::forget(child);
+    }
+    Ok(report)
+}
+
+/// wait4(2): pid, status, options, rusage.
+pub fn sys_wait4(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
+    let (pid, options) = (args.i32(0), args.u32(2));
+    if options & !(g::WNOHANG | g::WUNTRACED | g::WCONTINUED | g::__WNOTHREAD | g::__WCLONE | g::__WALL) != 0
+    {
+        return Err(Errno::INVAL);
+    }
+    let which = match pid {
+        i32::MIN => return Err(Errno::SRCH),
+        -1 => Which::Any,
+        0 => Which::Group(cur.process().pgid.load(Relaxed)),
+        ..0 => Which::Group(-pid),
+        _ => Which::Pid(pid),
+    };
+    let Some(report) = wait(cur, which, options | g::WEXITED)? else { return Ok(0) };
+    let status = match report.what {
+        What::Ended(status) => status,
+        What::Stopped(signo) => signo << 8 | 0x7f,
+        What::Continued => 0xffff,
+    };
+    if args.usize(3) != 0 {
+        put_bytes(args.usize(3), &report.usage)?;
+    }
+    if args.usize(1) != 0 {
+        put(args.usize(1), &status)?;
+    }
+    Ok(report.child.pid as usize)
+}
+
+/// waitid(2): type, id, siginfo, options, rusage.
+pub fn sys_waitid(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
+    let (id, options) = (args.i32(1), args.u32(3));
+    let kinds = g::WEXITED | g::WSTOPPED | g::WCONTINUED;
+    let known = kinds | g::WNOHANG | g::WNOWAIT | g::__WNOTHREAD | g::__WCLONE | g::__WALL;
+    if options & !known != 0 || options & kinds == 0 {
+        return Err(Errno::INVAL);
+    }
+    let which = match args.u32(0) {
+        0 => Which::Any,
+        1 if id > 0 => Which::Pid(id),
+        2 if id > 0 => Which::Group(id),
+        2 if id == 0 => Which::Group(cur.process().pgid.load(Relaxed)),
+        _ => return Err(Errno::INVAL),
+    };
+    let report = wait(cur, which, options)?;
+    // struct siginfo: signo, errno, code, padding, pid, uid, status.
+    let mut info = [0i32; 32];
+    let mut usage = [0; 144];
+    if let Some(report) = report {
+        let (code, status) = match report.what {
+            What::Ended(status) if status & 0x7f == 0 => (g::CLD_EXITED, status >> 8 & 0xff),
+            What::Ended(status) if status & 0x80 != 0 => (g::CLD_DUMPED, status & 0x7f),
+            What::Ended(status) => (g::CLD_KILLED, status & 0x7f),
+            What::Stopped(signo) => (g::CLD_STOPPED, signo),
+            What::Continued => (g::CLD_CONTINUED, g::SIGCONT as i32),
+        };
+        let uid = report.child.cred().uid as i32;
+        info[..7].copy_from_slice(&[g::SIGCHLD as i32, 0, code as i32, 0, report.child.pid, uid, status]);
+        usage = report.usage;
+    }
+    if args.usize(4) != 0 {
+        put_bytes(args.usize(4), &usage)?;
+    }
+    if args.usize(2) != 0 {
+        put(args.usize(2), &info)?;
+    }
+    Ok(0)
+}

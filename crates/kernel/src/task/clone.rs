@@ -1,0 +1,412 @@
+//! Making processes and threads (clone(2), fork(2), vfork(2)).
+//!
+//! ```text
+//! fork    a new host process with a copy of the program's memory; it starts on a kernel stack of its own with a copy
+//!         of the registers
+//! vfork   no new host process yet: the calling host thread becomes the child, in the parent's memory, until the
+//!         child exits or calls execve(2); execve forks the host process and goes on there
+//! thread  a new host thread
+//! ```
+
+use super::exec::Image;
+use super::{Current, Process, Task, exit, find_process, processes, register};
+use crate::signal::{ProcessSignals, TaskSignals};
+use crate::time::ProcessTimers;
+use crate::uaccess::put;
+use crate::{Errno, Result};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use host::mutex::Mutex;
+use host::park::Parker;
+use host::thread::{Kind, spawn};
+use host::user::UserThread;
+use linux_raw_sys::general as g;
+
+/// What clone(2) and clone3(2) ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CloneArgs {
+    /// `CLONE_*` without the signal.
+    pub flags: u64,
+    /// The signal the parent gets when the child ends.
+    pub exit_signal: u32,
+    /// The child's stack pointer; 0: the parent's.
+    pub stack: usize,
+    /// Where `CLONE_PARENT_SETTID` writes.
+    pub parent_tid: usize,
+    /// Where `CLONE_CHILD_SETTID` and `CLONE_CHILD_CLEARTID` write.
+    pub child_tid: usize,
+    /// The child's TLS base with `CLONE_SETTLS`.
+    pub tls: usize,
+}
+
+/// Namespaces: they belong to the host.
+const NAMESPACES: u64 = (g::CLONE_NEWNS
+    | g::CLONE_NEWCGROUP
+    | g::CLONE_NEWUTS
+    | g::CLONE_NEWIPC
+    | g::CLONE_NEWUSER
+    | g::CLONE_NEWPID
+    | g::CLONE_NEWNET) as u64;
+/// Known, and either done here or without meaning here (`CLONE_IO`, `CLONE_SYSVSEM`, `CLONE_UNTRACED`, `CLONE_DETACHED`).
+const KNOWN: u64 = (g::CLONE_VM
+    | g::CLONE_FS
+    | g::CLONE_FILES
+    | g::CLONE_SIGHAND
+    | g::CLONE_VFORK
+    | g::CLONE_PARENT
+    | g::CLONE_THREAD
+    | g::CLONE_SYSVSEM
+    | g::CLONE_SETTLS
+    | g::CLONE_PARENT_SETTID
+    | g::CLONE_CHILD_CLEARTID
+    | g::CLONE_DETACHED
+    | g::CLONE_UNTRACED
+    | g::CLONE_CHILD_SETTID
+    | g::CLONE_IO) as u64;
+
+/// So many threads there may be in an instance: each has stacks in the arena.
+const MAX_TASKS: usize = 8192;
+/// Numbers wrap here (`pid_max` of a small machine) and begin again above those of daemons, as Linux has it.
+const PID_MAX: i32 = 32768;
+const PID_AGAIN: i32 = 300;
+
+static LAST_PID: AtomicI32 = AtomicI32::new(2);
+static PID_LOCK: Mutex<()> = Mutex::new(());
+
+/// What a new host thread is told.
+struct Start {
+    task: Arc<Task>,
+    user: UserThread,
+    tls: Option<usize>,
+    set_child_tid: usize,
+    /// The program to execute first.
+    image: Option<Image>,
+}
+
+/// Makes a process or thread; answers its number.
+///
+/// # Errors
+/// `EINVAL` for flags that contradict each other, `EPERM` for namespaces, `EAGAIN` at a limit, `ENOMEM`.
+pub fn clone(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
+    let has = |flag: u32| args.flags & u64::from(flag) != 0;
+    if args.flags & NAMESPACES != 0 {
+        return Err(Errno::PERM);
+    }
+    let thread = has(g::CLONE_THREAD);
+    if args.flags & !KNOWN != 0
+        || has(g::CLONE_SIGHAND) && !has(g::CLONE_VM)
+        || thread && !has(g::CLONE_SIGHAND)
+        || args.exit_signal > 64
+        || thread && has(g::CLONE_VFORK)
+        // Shared memory without a thread or a waiting parent is what nobody but tests of clone asks for.
+        || has(g::CLONE_VM) && !thread && !has(g::CLONE_VFORK)
+    {
+        return Err(Errno::INVAL);
+    }
+    if has(g::CLONE_SETTLS) && args.tls >= usercopy::TASK_SIZE {
+        return Err(Errno::PERM);
+    }
+    check_limits(cur)?;
+    start_reaper()?;
+    if thread {
+        return make_thread(cur, args);
+    }
+    // A vfork child that makes a child of its own gets an ordinary one: its memory is not its own to lend.
+    if has(g::CLONE_VFORK) && has(g::CLONE_VM) && !cur.process().family.borrowed.load(Relaxed) {
+        return vfork(cur, args);
+    }
+    fork(cur, args)
+}
+
+fn check_limits(cur: &Current<'_>) -> Result<()> {
+    const CAP_SYS_ADMIN: u32 = 21;
+    const CAP_SYS_RESOURCE: u32 = 24;
+    let cred = cur.cred();
+    let all = processes();
+    let tasks = |process: &Arc<Process>| process.tasks.lock().len().max(1);
+    let own: usize = all.iter().filter(|process| process.cred().uid == cred.uid).map(tasks).sum();
+    let total: usize = all.iter().map(tasks).sum();
+    let exempt = cred.uid == 0 || cred.capable(CAP_SYS_ADMIN) || cred.capable(CAP_SYS_RESOURCE);
+    let limit = cur.process().limit(super::Resource::Nproc);
+    if total >= MAX_TASKS || !exempt && own as u64 >= limit { Err(Errno::AGAIN) } else { Ok(()) }
+}
+
+/// A number nobody has.
+fn new_pid() -> i32 {
+    let _guard = PID_LOCK.lock();
+    let taken = |pid: i32| {
+        processes().iter().any(|p| {
+            let used = [p.pid, p.pgid.load(Relaxed), p.sid.load(Relaxed)].contains(&pid);
+            used || p.tasks.lock().iter().any(|task| task.tid == pid)
+        })
+    };
+    let mut pid = LAST_PID.load(Relaxed);
+    loop {
+        pid = if pid + 1 >= PID_MAX { PID_AGAIN } else { pid + 1 };
+        // There are far fewer tasks than numbers.
+        if !taken(pid) {
+            LAST_PID.store(pid, Relaxed);
+            return pid;
+        }
+    }
+}
+
+/// The parent's state, as the child begins with it.
+fn new_process(cur: &Current<'_>, args: &CloneArgs, pid: i32) -> Process {
+    let has = |flag: u32| args.flags & u64::from(flag) != 0;
+    let parent = cur.process();
+    let ppid = if has(g::CLONE_PARENT) { parent.ppid.load(Relaxed) } else { parent.pid };
+    let limits = *parent.limits.lock();
+    let copy = |value: &AtomicI32| AtomicI32::new(value.load(Relaxed));
+    let process = Process {
+        pid,
+        ppid: AtomicI32::new(ppid),
+        pgid: copy(&parent.pgid),
+        sid: copy(&parent.sid),
+        cred: Mutex::new(parent.cred()),
+        mm: Mutex::new(cur.mm.clone()),
+        files: Mutex::new(if has(g::CLONE_FILES) { cur.files.clone() } else { cur.files.duplicate() }),
+        fs: Mutex::new(if has(g::CLONE_FS) { cur.fs.clone() } else { cur.fs.duplicate() }),
+        limits: Mutex::new(limits),
+        nofile: AtomicU64::new(parent.nofile.load(Relaxed)),
+        exec: Mutex::new(parent.exec.lock().clone()),
+        signals: ProcessSignals::inherit(&parent.signals),
+        timers: ProcessTimers::default(),
+        start_ns: host::clock::monotonic_ns(),
+        tasks: Mutex::new(Vec::new()),
+        death_signal: AtomicI32::new(0),
+        dumpable: copy(&parent.dumpable),
+        subreaper: AtomicI32::new(0),
+        thp_disable: copy(&parent.thp_disable),
+        timer_slack_ns: AtomicU64::new(parent.timer_slack_ns.load(Relaxed)),
+        personality: AtomicU32::new(parent.personality.load(Relaxed)),
+        nice: copy(&parent.nice),
+        family: Default::default(),
+    };
+    process.family.exit_signal.store(args.exit_signal as i32, Relaxed);
+    process
+}
+
+fn new_task(
+    cur: &Current<'_>,
+    process: &Arc<Process>,
+    tid: i32,
+    parker: Arc<Parker>,
+    args: &CloneArgs,
+) -> Arc<Task> {
+    let has = |flag: u32| args.flags & u64::from(flag) != 0;
+    let task = Arc::new(Task {
+        tid,
+        process: process.clone(),
+        name: Mutex::new(*cur.task.name.lock()),
+        signals: TaskSignals::inherit(&cur.task.signals, has(g::CLONE_VM)),
+        parker,
+        clear_child_tid: AtomicUsize::new(if has(g::CLONE_CHILD_CLEARTID) { args.child_tid } else { 0 }),
+        robust_list: Mutex::new((0, 0)),
+    });
+    process.tasks.lock().push(task.clone());
+    task
+}
+
+/// Registers of the child: the parent's, with 0 as the answer, on its own stack when it has one.
+fn child_registers(cur: &Current<'_>, args: &CloneArgs) -> UserThread {
+    let mut user = cur.user.duplicate();
+    let regs = user.regs_mut();
+    regs.rax = 0;
+    if args.stack != 0 {
+        regs.rsp = args.stack;
+    }
+    user
+}
+
+fn start_of(cur: &Current<'_>, args: &CloneArgs, task: &Arc<Task>) -> Start {
+    let has = |flag: u32| args.flags & u64::from(flag) != 0;
+    Start {
+        task: task.clone(),
+        user: child_registers(cur, args),
+        tls: has(g::CLONE_SETTLS).then_some(args.tls),
+        set_child_tid: if has(g::CLONE_CHILD_SETTID) { args.child_tid } else { 0 },
+        image: None,
+    }
+}
+
+fn tell_parent_tid(args: &CloneArgs, tid: i32) {
+    if args.flags & u64::from(g::CLONE_PARENT_SETTID) != 0 {
+        // Linux ignores a bad address here too (`put_user` in `kernel_clone`).
+        let _ = put(args.parent_tid, &tid);
+    }
+}
+
+/// `EAGAIN` where the host has no room for another.
+fn no_room(errno: Errno) -> Errno {
+    if errno == Errno::NOMEM { Errno::AGAIN } else { errno }
+}
+
+fn make_thread(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
+    let process = cur.process().clone();
+    if process.family.borrowed.load(Relaxed) {
+        return Err(Errno::AGAIN);
+    }
+    process.family.sweep();
+    let tid = new_pid();
+    let task = new_task(cur, &process, tid, Parker::unbound(), args);
+    let start = start_of(cur, args, &task);
+    tell_parent_tid(args, tid);
+    match spawn(Kind::Thread, task.parker.clone(), begin, Box::new(start)) {
+        Ok(resources) => {
+            process.family.threads.lock().push(resources);
+            // An exit_group(2) meanwhile did not see the new thread.
+            if process.signals.exit_status().is_some() {
+                crate::signal::exit_group(&process, 0);
+            }
+            Ok(tid as usize)
+        }
+        Err(errno) => {
+            process.tasks.lock().retain(|each| !Arc::ptr_eq(each, &task));
+            Err(no_room(errno))
+        }
+    }
+}
+
+/// Enters a new process where everybody finds it.
+fn enter(process: &Arc<Process>) {
+    if let Some(parent) = find_process(process.ppid.load(Relaxed)) {
+        parent.family.children.lock().push(process.clone());
+    }
+    register(process);
+}
+
+fn fork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
+    let pid = new_pid();
+    let process = Arc::new(new_process(cur, args, pid));
+    *process.mm.lock() = cur.mm.fork();
+    let task = new_task(cur, &process, pid, Parker::unbound(), args);
+    let start = start_of(cur, args, &task);
+    enter(&process);
+    tell_parent_tid(args, pid);
+    match spawn_process(&process, &task, start) {
+        Ok(()) => Ok(pid as usize),
+        Err(errno) => {
+            exit::forget(&process);
+            Err(no_room(errno))
+        }
+    }
+}
+
+/// Makes the host process. Children of the first host process all of them: that is the one that reaps.
+fn spawn_process(process: &Arc<Process>, task: &Arc<Task>, start: Start) -> Result<()> {
+    let sibling = host::signal::host_pid() != exit::first_host_pid();
+    // Held until the number is known: the reaper takes it before it looks for the process.
+    let mut leader = process.family.leader.lock();
+    let resources = spawn(Kind::Process { sibling }, task.parker.clone(), begin, Box::new(start))?;
+    process.family.host_pid.store(resources.host_tid(), Relaxed);
+    *leader = Some(resources);
+    drop(leader);
+    exit::child_made();
+    Ok(())
+}
+
+/// The first kernel function of a new host thread.
+fn begin(data: Box<dyn Any + Send>) -> ! {
+    let Ok(start) = data.downcast::<Start>() else {
+        host::boot::die(format_args!("a thread without a start"))
+    };
+    let Start { task, mut user, tls, set_child_tid, image } = *start;
+    host::park::current().set_slot(Some(task.clone()));
+    if let Some(tls) = tls {
+        // Checked by `clone`.
+        let _ = user.set_fsbase(tls);
+    }
+    if set_child_tid != 0 {
+        // Linux ignores a bad address here too (`schedule_tail`).
+        let _ = put(set_child_tid, &task.tid);
+    }
+    let status = match image {
+        Some(image) => super::run_image(&task, user, image),
+        None => super::run(&task, user),
+    };
+    exit::leave(&task, status)
+}
+
+/// The calling host thread becomes the child until that exits or calls execve(2).
+fn vfork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
+    let pid = new_pid();
+    let process = Arc::new(new_process(cur, args, pid));
+    process.family.borrowed.store(true, Relaxed);
+    let task = new_task(cur, &process, pid, cur.task.parker.clone(), args);
+    let mut user = child_registers(cur, args);
+    enter(&process);
+    tell_parent_tid(args, pid);
+    let tls = cur.user.fsbase();
+    if args.flags & u64::from(g::CLONE_SETTLS) != 0 {
+        user.set_fsbase(args.tls)?;
+    }
+    if args.flags & u64::from(g::CLONE_CHILD_SETTID) != 0 {
+        let _ = put(args.child_tid, &pid);
+    }
+    let parker = cur.task.parker.clone();
+    parker.set_slot(Some(task.clone()));
+    let status = super::run(&task, user);
+    parker.set_slot(Some(cur.task.clone()));
+    // It was accepted when it was set.
+    let _ = cur.user.set_fsbase(tls);
+    if process.family.borrowed.load(Relaxed) {
+        exit::thread_gone(&task);
+        exit::process_gone(&process, status);
+    }
+    // Signals for the parent that came meanwhile.
+    crate::signal::attend(cur.task);
+    Ok(pid as usize)
+}
+
+/// execve(2) of a vfork(2) child: gives it a host process of its own, which executes `image`. The calling thread is
+/// the parent's again when its loop sees `moved`.
+///
+/// # Errors
+/// `EAGAIN` when no host process can be made; the child goes on as before.
+pub fn move_out(cur: &mut Current<'_>, image: Image) -> Result<()> {
+    let process = cur.process().clone();
+    let own_mm = cur.mm.fork();
+    let args = CloneArgs::default();
+    let task = Arc::new(Task {
+        tid: cur.task.tid,
+        process: process.clone(),
+        name: Mutex::new(*cur.task.name.lock()),
+        signals: TaskSignals::inherit(&cur.task.signals, true),
+        parker: Parker::unbound(),
+        clear_child_tid: AtomicUsize::new(0),
+        robust_list: Mutex::new((0, 0)),
+    });
+    let start = Start { image: Some(image), ..start_of(cur, &args, &task) };
+    *process.mm.lock() = own_mm;
+    let old = core::mem::replace(&mut *process.tasks.lock(), alloc::vec![task.clone()]);
+    match spawn_process(&process, &task, start) {
+        Ok(()) => {
+            process.family.borrowed.store(false, Relaxed);
+            cur.exit = Some(0);
+            Ok(())
+        }
+        Err(errno) => {
+            *process.tasks.lock() = old;
+            *process.mm.lock() = cur.mm.clone();
+            Err(no_room(errno))
+        }
+    }
+}
+
+/// The thread that waits for host processes, started with the first child.
+fn start_reaper() -> Result<()> {
+    static STARTED: Mutex<bool> = Mutex::new(false);
+    let mut started = STARTED.lock();
+    if !*started {
+        let parker = exit::reaper_parker();
+        let resources = spawn(Kind::Kernel, parker, exit::reap, Box::new(()))?;
+        // It lives as long as the instance.
+        core::mem::forget(resources);
+        *started = true;
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The end of threads and processes (exit(2), wait(2)), and of the host processes behind them.
+
+use super::{Process, Task, find_process, processes, unregister};
+use crate::signal;
+use crate::vfs::{FdTable, PollEvents};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::SeqCst};
+use host::mutex::{Mutex, OnceLock};
+use host::park::Parker;
+use host::thread::{Dead, exit_thread, kill_process, wait_for_child};
+
+/// pid 1, the kernel's own: it reaps orphans at once.
+const KERNEL_PID: i32 = 1;
+
+static FIRST_HOST_PID: AtomicI32 = AtomicI32::new(0);
+static REAPER: OnceLock<Arc<Parker>> = OnceLock::new();
+/// Ends that are being worked off: the reaper and the last thread of a process may come at once.
+static ENDING: Mutex<()> = Mutex::new(());
+
+/// Remembers the first host process.
+pub fn set_first_host_pid(pid: i32) {
+    FIRST_HOST_PID.store(pid, Relaxed);
+}
+
+/// The first host process: parent of all others on the host.
+pub fn first_host_pid() -> i32 {
+    FIRST_HOST_PID.load(Relaxed)
+}
+
+/// The reaper's parker.
+pub fn reaper_parker() -> Arc<Parker> {
+    if REAPER.get().is_none() {
+        // Who loses the race uses the other's.
+        let _ = REAPER.set(Parker::unbound());
+    }
+    REAPER.get().cloned().unwrap_or_else(Parker::unbound)
+}
+
+/// Tells the reaper that there is a child.
+pub fn child_made() {
+    reaper_parker().unpark();
+}
+
+/// The thread that waits for host processes: gives back what they lived on, and ends processes whose host process
+/// was killed from outside.
+pub fn reap(_: Box<dyn Any + Send>) -> ! {
+    loop {
+        match wait_for_child() {
+            Ok(dead) => host_process_gone(dead),
+            // Until there is one.
+            Err(_) => drop(reaper_parker().park(&mut [], None)),
+        }
+    }
+}
+
+fn host_process_gone(dead: Dead) {
+    let found = processes().into_iter().find(|process| {
+        // The lock is held while the number is not known yet.
+        let _leader = process.family.leader.lock();
+        process.family.host_pid.load(Relaxed) == dead.host_pid
+    });
+    let zombie =
+        || ORPHANED.lock().extract_if(.., |p| p.family.host_pid.load(Relaxed) == dead.host_pid).next();
+    let Some(process) = found.or_else(zombie) else { return };
+    process.tasks.lock().clear();
+    process_gone(&process, dead.status & 0xff);
+    let resources =
+        (process.family.leader.lock().take(), core::mem::take(&mut *process.family.threads.lock()));
+    drop(resources);
+}
+
+/// Processes that were waited for before their host process was gone.
+static ORPHANED: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
+
+/// The end of a host thread that `clone` made: of the thread, or, when it is the last, of the process.
+pub fn leave(task: &Arc<Task>, status: i32) -> ! {
+    let process = task.process.clone();
+    let last = thread_gone(task);
+    host::park::current().set_slot(None);
+    if !last {
+        drop(process);
+        exit_thread();
+    }
+    let status = process.signals.exit_status().unwrap_or(status);
+    process_gone(&process, status);
+    drop(process);
+    host::boot::exit(0)
+}
+
+/// The end of the first process's first thread: waits for its other threads, then ends what is left of the instance.
+pub fn leave_first(task: &Arc<Task>, status: i32) -> i32 {
+    let process = &task.process;
+    if !thread_gone(task) {
+        let gone = || process.tasks.lock().is_empty().then_some(());
+        while gone().is_none() {
+            // Signals do not concern this thread any more.
+            let _ = crate::sync::wait_until(&process.signals.child_events, None, gone);
+        }
+    }
+    for other in processes() {
+        if other.pid != process.pid {
+            kill_process(other.family.host_pid.load(Relaxed));
+        }
+    }
+    process.signals.exit_status().unwrap_or(status)
+}
+
+/// A thread ends: its robust futexes, its `clear_child_tid`, its place in the process. Answers whether it was the last.
+pub fn thread_gone(task: &Arc<Task>) -> bool {
+    crate::syscall::futex::exit_robust_list(task);
+    let addr = task.clear_child_tid.swap(0, Relaxed);
+    // A vfork child shares its parent's words; Linux clears it there too.
+    if addr != 0 && usercopy::put(addr, &0u32).is_ok() {
+        crate::syscall::futex::wake_address(task, addr, 1);
+    }
+    signal::thread_exited(task);
+    let mut tasks = task.process.tasks.lock();
+    tasks.retain(|each| !Arc::ptr_eq(each, task));
+    let last = tasks.is_empty();
+    drop(tasks);
+    if last {
+        task.process.signals.child_events.wake_all(PollEvents::empty());
+    }
+    last
+}
+
+/// A process ends with this wait status: closes its files, gives its children away, becomes a zombie and tells its
+/// parent. Does nothing the second time.
+pub fn process_gone(process: &Arc<Process>, status: i32) {
+    let guard = ENDING.lock();
+    {
+        let mut ended = process.family.ended.lock();
+        if ended.is_some() {
+            return;
+        }
+        let own = process.family.host_pid.load(Relaxed) == host::signal::host_pid();
+        let usage = if own { host::system::rusage(0) } else { [0; 144] };
+        *ended = Some((status, usage));
+    }
+    let files = core::mem::replace(&mut *process.files.lock(), FdTable::new());
+    close_all(files);
+    give_children_away(process);
+    let quiet = process.family.exit_signal.load(Relaxed) == 0;
+    let ticks = |at: usize| process.family.ended.lock().map_or(0, |(_, usage)| ticks_at(&usage, at));
+    let unwanted = !quiet && signal::child_exited(process, status, ticks(0), ticks(16));
+    let parent = process.ppid.load(Relaxed);
+    if unwanted || parent == KERNEL_PID || find_process(parent).is_none() {
+        forget(process);
+    }
+    drop(guard);
+    if let Some(parent) = find_process(parent) {
+        parent.signals.child_events.wake_all(PollEvents::IN);
+    }
+}
+
+/// Clock ticks of a `struct timeval` in a `struct rusage`.
+fn ticks_at(usage: &[u8; 144], at: usize) -> i64 {
+    let word =
+        |at: usize| usage.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, i64::from_ne_bytes);
+    word(at) * 100 + word(at + 8) / 10_000
+}
+
+fn close_all(files: Arc<FdTable>) {
+    if Arc::strong_count(&files) > 1 {
+        return;
+    }
+    let owner = files.lock_owner();
+    for file in files.drain(|_, _| true) {
+        file.closed_in(owner);
+    }
+}
+
+/// Children go to the nearest ancestor that asked for them (prctl(PR_SET_CHILD_SUBREAPER)), or to the kernel.
+fn give_children_away(process: &Arc<Process>) {
+    let children = core::mem::take(&mut *process.family.children.lock());
+    if children.is_empty() {
+        return;
+    }
+    let mut heir = find_process(process.ppid.load(Relaxed));
+    while let Some(each) = &heir {
+        if each.subreaper.load(Relaxed) != 0 && each.family.ended.lock().is_none() {
+            break;
+        }
+        heir = find_process(each.ppid.load(Relaxed));
+    }
+    for child in children {
+        child.ppid.store(heir.as_ref().map_or(KERNEL_PID, |heir| heir.pid), SeqCst);
+        let death_signal = child.death_signal.load(Relaxed);
+        if death_signal != 0 {
+            // A standard signal always has room.
+            let _ = signal::to_process(&child, signal::SigInfo::kernel(death_signal));
+        }
+        let ended = child.family.ended.lock().is_some();
+        match &heir {
+            Some(heir) => {
+                heir.family.children.lock().push(child);
+                if ended {
+                    heir.signals.child_events.wake_all(PollEvents::IN);
+                }
+            }
+            None if ended => forget(&child),
+            None => {}
+        }
+    }
+}
+
+/// Takes a process out of all tables: it was waited for, or nobody will.
+pub fn forget(process: &Arc<Process>) {
+    if let Some(parent) = find_process(process.ppid.load(Relaxed)) {
+        parent.family.children.lock().retain(|child| !Arc::ptr_eq(child, process));
+    }
+    unregister(process);
+    if process.family.leader.lock().is_some() {
+        // Its host process may still be on its stack: the reaper lets go of that.
+        ORPHANED.lock().push(process.clone());
+    }
+}
