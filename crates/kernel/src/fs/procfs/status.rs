@@ -21,7 +21,7 @@ fn usage() -> ([u64; 2], [u64; 2]) {
 
 /// /proc/PID/stat: 52 numbers in a line (proc_pid_stat(5)).
 pub fn stat(process: &Arc<Process>, task: &Arc<Task>) -> String {
-    let vm = super::vm::stats(&process.mm.lock());
+    let vm = super::vm::of(process);
     let exec = process.exec.lock().clone();
     let ([utime, stime], [minflt, majflt]) = usage();
     let sets = crate::signal::status_sets(task);
@@ -58,7 +58,7 @@ pub fn stat(process: &Arc<Process>, task: &Arc<Task>) -> String {
 
 /// /proc/PID/statm, in pages.
 pub fn statm(process: &Arc<Process>) -> String {
-    let vm = super::vm::stats(&process.mm.lock());
+    let vm = super::vm::of(process);
     let pages = |bytes: usize| bytes / 4096;
     alloc::format!(
         "{} {} {} {} 0 {} 0\n",
@@ -73,7 +73,7 @@ pub fn statm(process: &Arc<Process>) -> String {
 /// /proc/PID/status.
 pub fn status(process: &Arc<Process>, task: &Arc<Task>) -> String {
     let mut out = String::new();
-    let vm = super::vm::stats(&process.mm.lock());
+    let vm = super::vm::of(process);
     let cred = process.cred();
     let sets = crate::signal::status_sets(task);
     let kb = |bytes: usize| bytes / 1024;

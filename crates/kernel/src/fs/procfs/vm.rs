@@ -1,6 +1,6 @@
 //! Sizes of an address space, as the files of /proc/PID show them.
 
-use crate::mm::AddressSpace;
+use crate::task::Process;
 
 /// Sizes in bytes, and where the heap starts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,8 +25,10 @@ pub struct VmStats {
     pub brk_start: usize,
 }
 
-/// Those of the calling process.
-pub fn stats(mm: &AddressSpace) -> VmStats {
+/// Those of a process.
+pub fn of(process: &Process) -> VmStats {
+    // The lock is let go first: the address space looks at the caller's process again.
+    let mm = process.mm.lock().clone();
     let vm = mm.vm_stats();
     let (resident, shared_resident) = mm.resident();
     VmStats {
