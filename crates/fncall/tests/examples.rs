@@ -38,7 +38,7 @@ fn the_async_kernel_waits_without_blocking() {
 
 #[test]
 fn the_tracer_shows_every_call() {
-    let mut expected = vec![
+    let mut expected = [
         "openat(AT_FDCWD, \"/dev/zero\", 0o0) = 3",
         "read(3, …, 16) = 16",
         "close(3) = 0",

@@ -97,6 +97,23 @@ impl Anchor {
     }
 }
 
+/// Name, offset and length in bytes of the fields that one round trip uses. For pictures and debuggers; no contract.
+#[doc(hidden)]
+pub const ANCHOR_FIELDS: [(&str, usize, usize); 12] = [
+    ("this", offset_of!(Anchor, this), 8),
+    ("current", offset_of!(Anchor, current), 8),
+    ("fast_hosted", offset_of!(Anchor, fast_hosted), 8),
+    ("kernel_rsp", offset_of!(Anchor, kernel_rsp), 8),
+    ("kernel_fsbase", offset_of!(Anchor, kernel_fsbase), 8),
+    ("call_entry", offset_of!(Anchor, call_entry), 8),
+    ("rip", offset_of!(Anchor, rip), 8),
+    ("scratch", offset_of!(Anchor, scratch), 8),
+    ("in_user", offset_of!(Anchor, in_user), 1),
+    ("hosted", offset_of!(Anchor, hosted), 1),
+    ("vectors", offset_of!(Anchor, vectors), 1),
+    ("no_fsgsbase", offset_of!(Anchor, no_fsgsbase), 1),
+];
+
 impl Default for Anchor {
     fn default() -> Self {
         Self::new()

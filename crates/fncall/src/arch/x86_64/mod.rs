@@ -14,9 +14,11 @@ mod signal;
 mod sud;
 mod xstate;
 
+#[doc(hidden)]
+pub use anchor::{ANCHOR_FIELDS, without_fsgsbase};
 pub use anchor::{
     Anchor, anchor_data, clear_kick, current_anchor, install_thread, set_anchor_data, set_user_fsbase,
-    user_fsbase, was_kicked, without_fsgsbase,
+    user_fsbase, was_kicked,
 };
 pub use context::{Context, Fault};
 pub use entry::{jump_entry_addr_bare, jump_entry_addr_hosted, syscall_fn_entry};
