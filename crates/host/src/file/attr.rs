@@ -3,6 +3,7 @@
 use super::{HostFd, dir_raw, with_cstr};
 use crate::{Errno, Result, check, syscall2, syscall4, syscall5};
 use core::mem::MaybeUninit;
+use linux_raw_sys::general as g;
 use linux_raw_sys::general::{
     __NR_fchmodat2, __NR_fstatfs, __NR_statx, STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, UTIME_OMIT,
     statfs64, statx,
@@ -16,6 +17,9 @@ pub const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
 
 /// What statx(2) fills in.
 pub type HostStat = statx;
+
+/// What fstat(2) fills in.
+pub type HostFstat = g::stat;
 
 /// What statfs(2) fills in.
 pub type HostStatFs = statfs64;
@@ -108,6 +112,20 @@ impl HostFd {
     #[inline]
     pub fn stat(&self) -> Result<HostStat> {
         stat(Some(self), b"", AT_EMPTY_PATH)
+    }
+
+    /// fstat(2): what it lacks against [`stat`](Self::stat), birth time and `STATX_ATTR_*`, a caller who has seen
+    /// the file before knows. Costs two thirds of it.
+    ///
+    /// # Errors
+    /// Those of fstat(2).
+    #[inline]
+    pub fn fstat(&self) -> Result<HostFstat> {
+        let mut out = MaybeUninit::<g::stat>::zeroed();
+        // SAFETY: `out` is writable and of the struct's size.
+        check(unsafe { syscall2(g::__NR_fstat, self.raw() as usize, out.as_mut_ptr() as usize) })?;
+        // SAFETY: zero is a valid `stat`, and the host has filled it in.
+        Ok(unsafe { out.assume_init() })
     }
 
     /// fstatfs(2).

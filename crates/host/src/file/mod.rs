@@ -12,7 +12,9 @@ pub mod name;
 mod rw;
 mod xattr;
 
-pub use attr::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, HostStat, HostStatFs, chmod, chown, set_times, stat};
+pub use attr::{
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, HostFstat, HostStat, HostStatFs, chmod, chown, set_times, stat,
+};
 pub use dir::{HostDirent, parse_dirent};
 pub use epoll::HostEpoll;
 pub use memfd::memfd_create;

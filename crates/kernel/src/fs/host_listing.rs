@@ -25,6 +25,8 @@ pub struct HostListing {
     at: usize,
     len: usize,
     pos: u64,
+    /// Nothing follows the buffer: the host has said so.
+    ended: bool,
 }
 
 impl HostListing {
@@ -41,13 +43,16 @@ impl HostListing {
         sink: &mut dyn ReaddirSink,
         mut hide: impl FnMut(&mut [u8]) -> Result<()>,
     ) -> Result<bool> {
-        if self.fd.is_none() {
+        let opened = self.fd.is_none();
+        if opened {
             self.fd = Some(dir.open_self(0)?);
         }
         let Some(fd) = &self.fd else { return Ok(true) };
         if self.pos != from || from == 0 {
-            fd.seek(from as i64, SEEK_SET)?;
-            (self.at, self.len, self.pos) = (0, 0, from);
+            if !opened || from != 0 {
+                fd.seek(from as i64, SEEK_SET)?;
+            }
+            (self.at, self.len, self.pos, self.ended) = (0, 0, from, false);
         }
         loop {
             while let Some(entry) = self.buf.get(self.at..self.len).and_then(parse_dirent) {
@@ -68,12 +73,16 @@ impl HostListing {
                 }
                 (self.at, self.pos) = (self.at + entry.reclen, entry.next);
             }
+            if self.ended {
+                return Ok(true);
+            }
             if self.buf.is_empty() {
                 self.buf = vec![0; BUFFER];
             }
             (self.at, self.len) = (0, 0);
             self.len = fd.getdents(&mut self.buf)?;
             if self.len == 0 {
+                self.ended = true;
                 // Freed at the end: many programs keep directories open.
                 self.buf = Vec::new();
                 return Ok(true);

@@ -1,7 +1,9 @@
 //! From the host's attributes to ours.
 
+use crate::Result;
+use crate::task::Cred;
 use crate::vfs::{FileType, Stat, StatFs, TimeSpec};
-use host::file::{HostStat, HostStatFs};
+use host::file::{HostFstat, HostStat, HostStatFs};
 use linux_raw_sys::general::{STATX_BTIME, statx_timestamp};
 
 /// What tells one host file from all others: device, inode number and, where the host knows it, time of birth, so
@@ -67,6 +69,94 @@ pub fn convert(stat: &HostStat) -> Stat {
         btime: born(stat),
         attributes: stat.stx_attributes,
         attributes_mask: stat.stx_attributes_mask,
+    }
+}
+
+/// What an open file's fstat(2) does not tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    born: Option<TimeSpec>,
+    attributes: u64,
+    attributes_mask: u64,
+}
+
+impl Rest {
+    /// As the host has told before.
+    pub fn of(stat: &HostStat) -> Rest {
+        Rest { born: born(stat), attributes: stat.stx_attributes, attributes_mask: stat.stx_attributes_mask }
+    }
+
+    /// All attributes, with what fstat(2) tells.
+    #[inline]
+    pub fn with(&self, stat: &HostFstat) -> Stat {
+        let time = |sec: i64, nsec: u64| TimeSpec { sec, nsec: nsec as u32 };
+        Stat {
+            // In the encoding of `encode_dev` already.
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            mode: stat.st_mode,
+            nlink: stat.st_nlink as u32,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            rdev: stat.st_rdev,
+            size: stat.st_size as u64,
+            blksize: stat.st_blksize as u32,
+            blocks: stat.st_blocks as u64,
+            atime: time(stat.st_atime as i64, stat.st_atime_nsec),
+            mtime: time(stat.st_mtime as i64, stat.st_mtime_nsec),
+            ctime: time(stat.st_ctime as i64, stat.st_ctime_nsec),
+            btime: self.born,
+            attributes: self.attributes,
+            attributes_mask: self.attributes_mask,
+        }
+    }
+}
+
+/// How long names and permission bits read from the host are believed, in nanoseconds.
+pub const BELIEVE_HOST_NS: u64 = 1_000_000_000;
+
+/// What permission checks need, as of some moment on the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    at_ns: u64,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+}
+
+impl Seen {
+    /// As the host tells just now.
+    pub fn now(stat: &HostStat) -> Seen {
+        let at_ns = host::clock::coarse_monotonic_ns();
+        Seen { at_ns, mode: u32::from(stat.stx_mode), uid: stat.stx_uid, gid: stat.stx_gid }
+    }
+
+    /// Nothing was seen.
+    pub const fn never() -> Seen {
+        Seen { at_ns: 0, mode: 0, uid: 0, gid: 0 }
+    }
+
+    /// Whether it may still be believed.
+    pub fn is_fresh(&self) -> bool {
+        self.at_ns != 0 && host::clock::coarse_monotonic_ns().saturating_sub(self.at_ns) < BELIEVE_HOST_NS
+    }
+
+    /// No longer to be believed.
+    pub fn forget(&mut self) {
+        self.at_ns = 0;
+    }
+
+    /// Permission bits with their type.
+    pub fn mode(&self) -> u32 {
+        self.mode
+    }
+
+    /// Whether `cred` may do `mask` ([`Cred::check_bits`]).
+    ///
+    /// # Errors
+    /// `EACCES`.
+    pub fn check(&self, cred: &Cred, mask: u32) -> Result<()> {
+        cred.check_bits(self.mode, self.uid, self.gid, mask)
     }
 }
 

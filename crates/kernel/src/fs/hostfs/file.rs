@@ -27,6 +27,7 @@ impl OpenFile {
         // A file just made is open already, and may not be opened again by its mode (open(2), O_CREAT).
         let fd = match node.take_fresh() {
             Some(fd) if !flags.intersects(kept) => fd,
+            _ if access == g::O_RDONLY && !flags.intersects(kept) => node.shared_reader()?,
             // Not to hang when the host has put a fifo there meanwhile.
             _ => Arc::new(node.open_host(access | (flags & kept).bits() | g::O_NONBLOCK | g::O_NOCTTY)?),
         };

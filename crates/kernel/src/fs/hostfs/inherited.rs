@@ -219,10 +219,10 @@ impl FileOps for OpenInherited {
     }
 
     fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
-        if !self.terminal {
+        if !self.terminal || !matches!(command, TIOCGPGRP | TIOCSPGRP | TIOCGSID | TIOCSCTTY | TIOCNOTTY) {
             return self.fd.ioctl(command, arg);
         }
-        let Some(task) = crate::task::current_task() else { return Err(Errno::NOTTY) };
+        let task = crate::task::current_task().ok_or(Errno::NOTTY)?;
         match command {
             TIOCGPGRP => {
                 let group = foreground_group().unwrap_or_else(|| task.process.pgid.load(Relaxed));
@@ -237,8 +237,7 @@ impl FileOps for OpenInherited {
             }
             TIOCGSID => uaccess::put(arg, &task.process.sid.load(Relaxed))?,
             // It is the controlling terminal of the one session there is.
-            TIOCSCTTY | TIOCNOTTY => return Err(Errno::PERM),
-            _ => return self.fd.ioctl(command, arg),
+            _ => return Err(Errno::PERM),
         }
         Ok(0)
     }

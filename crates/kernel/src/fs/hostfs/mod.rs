@@ -3,13 +3,15 @@
 //!
 //! A node knows where its file lies: a directory of the host and a name in it. All calls go there by single
 //! components, or to a descriptor that is open anyway. Names may be up to a second old when others change them on
-//! the host; changes made through here are seen at once.
+//! the host, and so may be which file an open for reading reaches; changes made through here are seen at once.
 //!
 //! Lock order: table of nodes; places of a node; open files of a node; then as in [`super::host_dir`].
 
 mod file;
 mod inherited;
 mod node;
+#[cfg(test)]
+mod tests;
 
 pub use inherited::{Inherited, foreground_group, host_stream, inherited};
 

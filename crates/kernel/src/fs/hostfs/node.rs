@@ -2,7 +2,7 @@
 
 use super::{Core, file};
 use crate::fs::host_dir::{FdHolder, FdSlot, HostDir};
-use crate::fs::host_stat::{self, Ident};
+use crate::fs::host_stat::{self, BELIEVE_HOST_NS, Ident, Rest, Seen};
 use crate::fs::special;
 use crate::task::Cred;
 use crate::vfs::{
@@ -17,19 +17,8 @@ use host::file::{self as host_file, HostFd, HostStat, name as host_name};
 use host::mutex::{Mutex, OnceLock};
 use linux_raw_sys::general as g;
 
-/// How long names and permission bits read from the host are believed, in nanoseconds.
-const BELIEVE_HOST_NS: u64 = 1_000_000_000;
-
 /// A name of a file: the directory and the name in it.
 type Place = (Arc<HostDir>, Box<[u8]>);
-
-/// What permission checks need, as of some moment on the monotonic clock.
-struct Seen {
-    at_ns: u64,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-}
 
 /// A file, directory or anything else of the host.
 pub struct Node {
@@ -43,23 +32,19 @@ pub struct Node {
     /// Its open files.
     open: Mutex<Vec<Weak<HostFd>>>,
     /// The descriptor it was made with, for the open that follows.
-    fresh: FdSlot,
+    fresh: Mutex<Option<Arc<HostFd>>>,
+    /// One open for reading, for all who only read: they share no position.
+    reader: FdSlot,
     /// The descriptor of a file made without a name, which lives as long as this.
     unnamed: OnceLock<Arc<HostFd>>,
     seen: Mutex<Seen>,
+    rest: Rest,
     special: SpecialSlot,
 }
 
 impl FdHolder for Node {
     fn slot(&self) -> &FdSlot {
-        &self.fresh
-    }
-}
-
-impl Seen {
-    fn new(stat: &HostStat) -> Seen {
-        let at_ns = host::clock::coarse_monotonic_ns();
-        Seen { at_ns, mode: u32::from(stat.stx_mode), uid: stat.stx_uid, gid: stat.stx_gid }
+        &self.reader
     }
 }
 
@@ -72,9 +57,11 @@ impl Node {
             dir,
             places: Mutex::new(places),
             open: Mutex::default(),
-            fresh: FdSlot::default(),
+            fresh: Mutex::default(),
+            reader: FdSlot::default(),
             unnamed: OnceLock::new(),
-            seen: Mutex::new(Seen::new(stat)),
+            seen: Mutex::new(Seen::now(stat)),
+            rest: Rest::of(stat),
             special: SpecialSlot::new(),
         })
     }
@@ -97,7 +84,7 @@ impl Node {
     /// # Errors
     /// `ENOENT` for a directory that would lie inside itself.
     pub(super) fn found_at(&self, dir: &Arc<HostDir>, name: &[u8], stat: &HostStat) -> Result<()> {
-        *self.seen.lock() = Seen::new(stat);
+        *self.seen.lock() = Seen::now(stat);
         if let Some(own) = &self.dir {
             let there = own.is_at(dir, name) || !own.is_root() && own.set_place(dir, name);
             return if there { Ok(()) } else { Err(Errno::NOENT) };
@@ -131,13 +118,27 @@ impl Node {
         self.open.lock().iter().rev().find_map(Weak::upgrade)
     }
 
+    /// A descriptor open for reading, from a pool of one.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub(super) fn shared_reader(self: &Arc<Self>) -> Result<Arc<HostFd>> {
+        match self.reader.get() {
+            Some(fd) => Ok(fd),
+            None => {
+                let fd = self.open_host(g::O_RDONLY | g::O_NONBLOCK | g::O_NOCTTY)?;
+                Ok(self.core.cache.admit(self, fd))
+            }
+        }
+    }
+
     /// Another open file of it.
     pub(super) fn add_open(&self, fd: &Arc<HostFd>) {
         let mut open = self.open.lock();
-        if open.len() == open.capacity() {
-            open.retain(|weak| weak.strong_count() > 0);
+        open.retain(|weak| weak.strong_count() > 0);
+        if !open.iter().any(|weak| Weak::as_ptr(weak) == Arc::as_ptr(fd)) {
+            open.push(Arc::downgrade(fd));
         }
-        open.push(Arc::downgrade(fd));
     }
 
     /// Tries `then` with each name it may have, the latest first; names that turn out to be gone, or to belong to
@@ -157,6 +158,7 @@ impl Node {
         }
     }
 
+    /// The host's attributes; of what has replaced it under its last name, when it has none of its own any more.
     fn host_stat(&self) -> Result<HostStat> {
         if let Some(dir) = &self.dir {
             return dir.fd()?.stat();
@@ -164,10 +166,16 @@ impl Node {
         if let Some(fd) = self.open_fd() {
             return fd.stat();
         }
-        self.by_name(|dir, name| {
-            let stat = dir.stat_child(name)?;
-            if host_stat::ident(&stat) == self.ident { Ok(stat) } else { Err(Errno::STALE) }
-        })
+        let mut replaced = None;
+        for (dir, name) in self.places.lock().iter().rev() {
+            match dir.stat_child(name) {
+                Ok(stat) if host_stat::ident(&stat) == self.ident => return Ok(stat),
+                Ok(stat) if host_stat::kind(&stat) == self.kind => replaced = replaced.or(Some(stat)),
+                Ok(_) | Err(Errno::NOENT | Errno::STALE | Errno::NOTDIR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        replaced.ok_or(Errno::NOENT)
     }
 
     /// Runs `then` with a descriptor and a name relative to it, empty when the descriptor is the file itself.
@@ -215,7 +223,7 @@ impl Node {
 
     /// The descriptor it was made with, open for reading and writing, once.
     pub(super) fn take_fresh(&self) -> Option<Arc<HostFd>> {
-        self.fresh.take()
+        self.fresh.lock().take()
     }
 
     /// Gives a file just made the owner the program asked for, where the host's rules gave another.
@@ -239,6 +247,11 @@ impl Inode for Node {
     }
 
     fn stat(&self) -> Result<Stat> {
+        if self.dir.is_none()
+            && let Some(fd) = self.open_fd()
+        {
+            return Ok(self.rest.with(&fd.fstat()?));
+        }
         Ok(host_stat::convert(&self.host_stat()?))
     }
 
@@ -249,7 +262,7 @@ impl Inode for Node {
     fn set_attr(&self, change: &SetAttr) -> Result<()> {
         self.check_writable()?;
         // Whatever comes of it, what was seen is seen anew.
-        self.seen.lock().at_ns = 0;
+        self.seen.lock().forget();
         if let Some(size) = change.size {
             match self.kind {
                 FileType::Regular => self.truncate(size)?,
@@ -275,15 +288,12 @@ impl Inode for Node {
         if mask & 2 != 0 && matches!(self.kind, FileType::Regular | FileType::Directory | FileType::Symlink) {
             self.check_writable()?;
         }
-        let now = host::clock::coarse_monotonic_ns();
-        let mut seen = self.seen.lock();
-        if seen.at_ns == 0 || now.saturating_sub(seen.at_ns) >= BELIEVE_HOST_NS {
-            drop(seen);
-            let stat = self.host_stat()?;
-            seen = self.seen.lock();
-            *seen = Seen::new(&stat);
+        let mut seen = *self.seen.lock();
+        if !seen.is_fresh() {
+            seen = Seen::now(&self.host_stat()?);
+            *self.seen.lock() = seen;
         }
-        cred.check_bits(seen.mode, seen.uid, seen.gid, mask)
+        seen.check(cred, mask)
     }
 
     fn cache_policy(&self) -> CachePolicy {
@@ -315,10 +325,10 @@ impl Inode for Node {
             None => dir.stat_child(name)?,
         };
         let node = self.core.node(dir, name, &stat)?;
-        let by_directory = self.seen.lock().mode & 0o2000 != 0;
+        let by_directory = self.seen.lock().mode() & 0o2000 != 0;
         node.own(by_directory, new, &stat)?;
         if let Some(fd) = fresh {
-            self.core.cache.admit(&node, fd);
+            *node.fresh.lock() = Some(Arc::new(fd));
         }
         Ok(node)
     }

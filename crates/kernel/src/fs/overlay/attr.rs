@@ -2,7 +2,6 @@
 
 use super::Core;
 use super::node::{Body, Lower, Node};
-use crate::fs::host_stat;
 use crate::vfs::{FileType, NewNode, SetAttr, Stat, TimeSpec};
 use crate::{Errno, Result};
 use host::layout::PAGE_SIZE;
@@ -60,15 +59,15 @@ impl Node {
         let state = self.state.lock();
         let Some(mut stat) = state.attr else {
             drop(state);
-            return Ok(host_stat::convert(&self.lower_stat()?));
+            return self.lower_attr();
         };
         if let Body::Regular(content) = &state.body {
             match content.size_and_blocks()? {
                 Some((size, blocks)) => (stat.size, stat.blocks) = (size, blocks),
                 None => {
                     drop(state);
-                    let host = self.lower_stat()?;
-                    (stat.size, stat.blocks) = (host.stx_size, host.stx_blocks);
+                    let host = self.lower_attr()?;
+                    (stat.size, stat.blocks) = (host.size, host.blocks);
                 }
             }
         }

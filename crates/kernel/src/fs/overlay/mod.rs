@@ -31,7 +31,7 @@ mod quota;
 mod rename;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod xattr;
 
 use super::host_dir::{FdCache, HostDir};
@@ -116,7 +116,7 @@ impl Overlay {
             rename: Mutex::new(()),
         });
         let root = match lower {
-            Some((dir, _)) => core.table.root(&core, dir),
+            Some((dir, stat)) => core.table.root(&core, dir, &stat),
             None => {
                 let dir =
                     NewNode { kind: FileType::Directory, mode: 0o1777, uid: 0, gid: 0, target: b"", rdev: 0 };

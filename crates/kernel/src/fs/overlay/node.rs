@@ -5,7 +5,7 @@ use super::dir::Entries;
 use super::xattr::Xattrs;
 use super::{Core, attr, file, listing};
 use crate::fs::host_dir::{FdHolder, FdSlot, HostDir};
-use crate::fs::host_stat::{self, Ident};
+use crate::fs::host_stat::{self, BELIEVE_HOST_NS, Ident, Rest, Seen};
 use crate::fs::special;
 use crate::task::Cred;
 use crate::vfs::{
@@ -20,12 +20,10 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use host::file::{HostFd, HostStat};
 use host::mutex::Mutex;
 
-/// How long names read from the host are believed, in nanoseconds.
-const BELIEVE_HOST_NS: u64 = 1_000_000_000;
-
 /// A file of the host, by the directory it lies in and its name there.
 pub(super) struct HostFile {
     ident: Ident,
+    rest: Rest,
     place: Mutex<(Arc<HostDir>, Box<[u8]>)>,
 }
 
@@ -50,8 +48,9 @@ pub(super) enum Lower {
 }
 
 impl Lower {
-    pub fn file(ident: Ident, dir: &Arc<HostDir>, name: &[u8]) -> Lower {
-        Lower::File(HostFile { ident, place: Mutex::new((dir.clone(), name.into())) })
+    pub fn file(stat: &HostStat, dir: &Arc<HostDir>, name: &[u8]) -> Lower {
+        let place = Mutex::new((dir.clone(), name.into()));
+        Lower::File(HostFile { ident: host_stat::ident(stat), rest: Rest::of(stat), place })
     }
 
     pub fn ident(&self) -> Option<Ident> {
@@ -93,6 +92,8 @@ pub struct Node {
     pub(super) copied_up: AtomicBool,
     /// The host's file, opened for reading.
     pub(super) fd: FdSlot,
+    /// Permission bits of the host, while unchanged.
+    seen: Mutex<Seen>,
     special: SpecialSlot,
     this: Weak<Node>,
 }
@@ -109,6 +110,7 @@ impl Node {
         core: &Arc<Core>,
         kind: FileType,
         lower: Lower,
+        stat: &HostStat,
         parent: Option<Arc<Node>>,
     ) -> Arc<Node> {
         let body = match kind {
@@ -119,7 +121,7 @@ impl Node {
         };
         let ino = lower.ident().map_or(0, |ident| ident.ino);
         let state = State { attr: None, xattrs: Xattrs::default(), body, linkable: false };
-        Self::new(core, kind, ino, lower, state)
+        Self::new(core, kind, ino, lower, Seen::now(stat), state)
     }
 
     /// A new node in memory, with no name yet but counted as if it had one.
@@ -137,10 +139,10 @@ impl Node {
         let ino = core.next_ino.fetch_add(1, Relaxed);
         let attr = Some(attr::fresh(core, ino, new));
         let state = State { attr, xattrs: Xattrs::default(), body, linkable: false };
-        Ok(Self::new(core, new.kind, ino, Lower::None, state))
+        Ok(Self::new(core, new.kind, ino, Lower::None, Seen::never(), state))
     }
 
-    fn new(core: &Arc<Core>, kind: FileType, ino: u64, lower: Lower, state: State) -> Arc<Node> {
+    fn new(core: &Arc<Core>, kind: FileType, ino: u64, lower: Lower, seen: Seen, state: State) -> Arc<Node> {
         let copied_up = matches!(lower, Lower::None);
         Arc::new_cyclic(|this| Node {
             core: core.clone(),
@@ -150,6 +152,7 @@ impl Node {
             state: Mutex::new(state),
             copied_up: AtomicBool::new(copied_up),
             fd: FdSlot::default(),
+            seen: Mutex::new(seen),
             special: SpecialSlot::new(),
             this: this.clone(),
         })
@@ -193,6 +196,26 @@ impl Node {
             },
         };
         if host_stat::kind(&stat) == self.kind { Ok(stat) } else { Err(Errno::STALE) }
+    }
+
+    /// The host told of it again.
+    #[inline]
+    pub(super) fn see(&self, stat: &HostStat) {
+        *self.seen.lock() = Seen::now(stat);
+    }
+
+    /// All attributes as the host has them.
+    ///
+    /// # Errors
+    /// As [`lower_stat`](Self::lower_stat).
+    #[inline]
+    pub(super) fn lower_attr(&self) -> Result<Stat> {
+        if let Lower::File(file) = &self.lower
+            && let Some(fd) = self.fd.get()
+        {
+            return Ok(file.rest.with(&fd.fstat()?));
+        }
+        Ok(host_stat::convert(&self.lower_stat()?))
     }
 
     /// Runs `then` with the host directory it lies in and its name there.
@@ -290,7 +313,15 @@ impl Inode for Node {
     }
 
     fn permission(&self, cred: &Cred, mask: u32) -> Result<()> {
-        cred.check_mode(&self.read_attr()?, mask)
+        if let Some(attr) = &self.state.lock().attr {
+            return cred.check_mode(attr, mask);
+        }
+        let mut seen = *self.seen.lock();
+        if !seen.is_fresh() {
+            seen = Seen::now(&self.lower_stat()?);
+            *self.seen.lock() = seen;
+        }
+        seen.check(cred, mask)
     }
 
     fn cache_policy(&self) -> CachePolicy {

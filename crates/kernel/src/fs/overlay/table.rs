@@ -8,6 +8,7 @@ use crate::vfs::FileType;
 use crate::{Errno, Result};
 use alloc::sync::{Arc, Weak};
 use hashbrown::HashMap;
+use host::file::HostStat;
 use host::mutex::Mutex;
 
 /// Device and inode number, and for directories the mount.
@@ -29,9 +30,9 @@ pub(super) struct Table(Mutex<HashMap<Key, Known>>);
 
 impl Table {
     /// The node for the root of the host tree.
-    pub fn root(&self, core: &Arc<Core>, dir: Arc<HostDir>) -> Arc<Node> {
+    pub fn root(&self, core: &Arc<Core>, dir: Arc<HostDir>, stat: &HostStat) -> Arc<Node> {
         let ident = dir.ident();
-        let node = Node::over(core, FileType::Directory, Lower::Directory(dir), None);
+        let node = Node::over(core, FileType::Directory, Lower::Directory(dir), stat, None);
         let known = Known { node: Arc::downgrade(&node), pin: None };
         self.0.lock().insert(key(ident), known);
         node
@@ -53,6 +54,8 @@ impl Table {
             && let Some(node) = known.node.upgrade()
         {
             if node.kind == kind && node.lower.ident().is_some_and(|there| there.born == ident.born) {
+                drop(table);
+                node.see(&stat);
                 return Ok(node);
             }
             // The number was used again for another file.
@@ -60,10 +63,10 @@ impl Table {
         }
         let lower = match kind {
             FileType::Directory => Lower::Directory(host.child(name, ident)),
-            _ => Lower::file(ident, host, name),
+            _ => Lower::file(&stat, host, name),
         };
         let above = (kind == FileType::Directory).then(|| parent.this()).transpose()?;
-        let node = Node::over(&parent.core, kind, lower, above);
+        let node = Node::over(&parent.core, kind, lower, &stat, above);
         table.insert(key, Known { node: Arc::downgrade(&node), pin: None });
         drop(table);
         drop(outdated);
