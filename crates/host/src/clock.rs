@@ -22,10 +22,11 @@ pub fn gettime(clock: i32) -> Result<(i64, i64)> {
     let mut time = MaybeUninit::<__kernel_timespec>::zeroed();
     let vdso = VDSO_CLOCK_GETTIME.load(Relaxed);
     if vdso != 0 && (0..=11).contains(&clock) {
-        // SAFETY: the address is that of the vdso's function of this signature (vdso(7)). It neither blocks nor
-        // touches anything but `time`. Clocks it does not do itself make a system call from outside the range that
-        // Syscall User Dispatch allows; so only those it does itself are asked of it.
+        // Clocks the vdso does not do itself make a system call from outside the range that Syscall User Dispatch
+        // allows; so only those it does itself are asked of it.
         if matches!(clock, 0 | 1 | 4 | 5 | 6 | 7 | 11) {
+            // SAFETY: the address is that of the vdso's function of this signature (vdso(7)). It neither blocks nor
+            // touches anything but `time`.
             let raw = unsafe {
                 let function: extern "sysv64" fn(i32, *mut __kernel_timespec) -> i32 =
                     core::mem::transmute(vdso);

@@ -31,7 +31,7 @@ static NEVER: AtomicU32 = AtomicU32::new(0);
 
 impl Parker {
     /// A parker of the calling thread.
-    pub fn new() -> Arc<Parker> {
+    pub fn of_this_thread() -> Arc<Parker> {
         let parker = Parker::default();
         parker.pid.store(crate::signal::host_pid(), Relaxed);
         parker.tid.store(crate::signal::host_tid(), Relaxed);
@@ -162,7 +162,7 @@ pub fn current() -> Arc<Parker> {
         return thread;
     }
     let tid = crate::signal::host_tid();
-    OTHERS.lock().entry(tid).or_insert_with(Parker::new).clone()
+    OTHERS.lock().entry(tid).or_insert_with(Parker::of_this_thread).clone()
 }
 
 /// The flag that keeps blocking host calls of the calling thread from beginning.

@@ -195,7 +195,7 @@ pub fn jump_entry() -> usize {
 /// # Errors
 /// Those of the host calls made; `EINVAL` from prctl(2) on hosts before Linux 5.11.
 pub fn attach_thread() -> Result<()> {
-    let thread = Box::leak(Box::new(HostThread::new(Parker::new())));
+    let thread = Box::leak(Box::new(HostThread::new(Parker::of_this_thread())));
     let stack = arena::stack(SIGNAL_STACK_LEN)?;
     attach(thread, stack, true)
 }

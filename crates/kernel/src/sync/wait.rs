@@ -19,11 +19,14 @@ pub trait Wake: Send + Sync {
 /// A point on the monotonic clock, in nanoseconds, until which to wait; `None`: for ever.
 pub type Deadline = Option<u64>;
 
+/// The last number given out, and who waits under which number.
+type List = (u64, Vec<(u64, Arc<dyn Wake>)>);
+
 #[derive(Default)]
 struct Inner {
     /// Lets a waker skip the lock when nobody waits, which is the common case.
     count: AtomicUsize,
-    list: Mutex<(u64, Vec<(u64, Arc<dyn Wake>)>)>,
+    list: Mutex<List>,
 }
 
 /// So many are woken without an allocation.

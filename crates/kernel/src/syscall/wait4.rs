@@ -92,8 +92,8 @@ pub fn sys_wait4(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         i32::MIN => return Err(Errno::SRCH),
         -1 => Which::Any,
         0 => Which::Group(cur.process().pgid.load(Relaxed)),
-        ..0 => Which::Group(-pid),
-        _ => Which::Pid(pid),
+        1.. => Which::Pid(pid),
+        _ => Which::Group(-pid),
     };
     let Some(report) = wait(cur, which, options | g::WEXITED)? else { return Ok(0) };
     let status = match report.what {

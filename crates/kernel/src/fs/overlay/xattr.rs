@@ -14,9 +14,12 @@ const MAX_LIST: usize = 65536;
 /// Memory an attribute is counted with besides its name and value, in bytes.
 const COST: u64 = 96;
 
-/// Changed attributes; `None`: removed from what the host has.
+/// Values by name; `None`: removed from what the host has.
+type Changes = BTreeMap<Box<[u8]>, Option<Box<[u8]>>>;
+
+/// Changed attributes.
 #[derive(Default)]
-pub(super) struct Xattrs(Option<Box<BTreeMap<Box<[u8]>, Option<Box<[u8]>>>>>);
+pub(super) struct Xattrs(Option<Box<Changes>>);
 
 impl Xattrs {
     /// Bytes counted against the quota.

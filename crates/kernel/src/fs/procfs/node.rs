@@ -357,12 +357,12 @@ impl Inode for Node {
                 Ok(if mode & 0o200 != 0 {
                     Text::writable(generate, Box::new(move |bytes| process::write(name, &writer, bytes)))
                 } else {
-                    Text::new(generate)
+                    Text::readable(generate)
                 })
             }
             What::FdInfo(p, fd) => {
                 let (p, fd) = (p.clone(), *fd);
-                Ok(Text::new(Box::new(move || {
+                Ok(Text::readable(Box::new(move || {
                     let files = p.files.lock().clone();
                     let file = files.get(fd).map_err(|_| Errno::NOENT)?;
                     Ok(fds::info(&file, files.cloexec(fd).unwrap_or(false)))
@@ -370,7 +370,7 @@ impl Inode for Node {
             }
             What::Machine(path, FileType::Regular) => {
                 let path = path.clone();
-                Ok(Text::new(Box::new(move || machine::read(&path))))
+                Ok(Text::readable(Box::new(move || machine::read(&path))))
             }
             What::Memory(p) => {
                 let host = host::file::open(None, b"/proc/self/mem", flags.bits() & 3, 0, 0)?;

@@ -22,7 +22,7 @@ pub struct Text {
 
 impl Text {
     /// A file that can only be read.
-    pub fn new(generate: Generate) -> Box<dyn FileOps> {
+    pub fn readable(generate: Generate) -> Box<dyn FileOps> {
         Box::new(Text { generate, accept: None, content: Mutex::new(None) })
     }
 
