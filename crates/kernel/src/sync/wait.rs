@@ -52,11 +52,31 @@ impl WaitQueue {
         id
     }
 
-    /// Undoes [`add`](Self::add).
-    pub fn remove(&self, id: u64) {
+    /// Undoes [`add`](Self::add); `false` when [`wake_one`](Self::wake_one) has done so before.
+    pub fn remove(&self, id: u64) -> bool {
         let mut list = self.0.list.lock();
-        list.1.retain(|(each, _)| *each != id);
+        let Some(at) = list.1.iter().position(|(each, _)| *each == id) else { return false };
+        list.1.remove(at);
         self.0.count.store(list.1.len(), SeqCst);
+        true
+    }
+
+    /// Wakes the one that has waited longest and takes it off the queue. It has to pass on what it does not use.
+    pub fn wake_one(&self, events: PollEvents) {
+        core::sync::atomic::fence(SeqCst);
+        if self.0.count.load(SeqCst) == 0 {
+            return;
+        }
+        let waiter = {
+            let mut list = self.0.list.lock();
+            if list.1.is_empty() {
+                return;
+            }
+            let (_, waiter) = list.1.remove(0);
+            self.0.count.store(list.1.len(), SeqCst);
+            waiter
+        };
+        waiter.wake(events);
     }
 
     /// Wakes everybody.

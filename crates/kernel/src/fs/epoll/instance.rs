@@ -55,7 +55,7 @@ impl Instance {
 
     /// Something may be ready.
     pub fn wake(&self) {
-        self.sleepers.wake_all(PollEvents::READABLE);
+        self.sleepers.wake_one(PollEvents::READABLE);
         self.pollers.wake_all(PollEvents::READABLE);
     }
 
@@ -98,7 +98,7 @@ impl Instance {
         let result = self.take(max, sink);
         // What is ready still, or did not fit, is for another thread that sleeps here.
         if !self.sleepers.is_empty() && matches!(result, Ok(1..)) && !self.ready.lock().is_empty() {
-            self.sleepers.wake_all(PollEvents::READABLE);
+            self.sleepers.wake_one(PollEvents::READABLE);
         }
         result
     }
@@ -138,25 +138,40 @@ impl Instance {
     /// Sleeps until there is something to report.
     pub fn wait(&self, max: usize, deadline: Deadline, sink: &mut Sink<'_>) -> Result<usize> {
         let waiter = Waiter::current();
-        let mut table = PollTable::register(&waiter);
-        table.wait_on(&self.sleepers);
         loop {
-            let count = self.report(max, sink)?;
-            if count > 0 {
-                return Ok(count);
+            // Registered before looking, so that no wake in between is lost.
+            let id = self.sleepers.add(&waiter);
+            let result = self.report_or_sleep(max, deadline, sink);
+            let woken = !self.sleepers.remove(id);
+            if result == Ok(None) {
+                continue;
             }
-            table.recollect();
-            self.collect(&mut table);
-            match sleep_on(Some(&table), deadline) {
-                Ok(()) => {}
-                // What came at the same moment counts first.
-                Err(Errno::TIMEDOUT) => return self.report(max, sink),
-                Err(ERESTARTSYS) => {
-                    let count = self.report(max, sink)?;
-                    return if count > 0 { Ok(count) } else { Err(Errno::INTR) };
-                }
-                Err(errno) => return Err(errno),
+            // Whoever was woken and leaves passes on what it did not take.
+            if woken && !self.ready.lock().is_empty() {
+                self.sleepers.wake_one(PollEvents::READABLE);
             }
+            return result.map(|count| count.unwrap_or(0));
+        }
+    }
+
+    /// `None`: slept, look again.
+    fn report_or_sleep(&self, max: usize, deadline: Deadline, sink: &mut Sink<'_>) -> Result<Option<usize>> {
+        let count = self.report(max, sink)?;
+        if count > 0 {
+            return Ok(Some(count));
+        }
+        let mut table = PollTable::ask();
+        table.recollect();
+        self.collect(&mut table);
+        match sleep_on(Some(&table), deadline) {
+            Ok(()) => Ok(None),
+            // What came at the same moment counts first.
+            Err(Errno::TIMEDOUT) => self.report(max, sink).map(Some),
+            Err(ERESTARTSYS) => match self.report(max, sink)? {
+                0 => Err(Errno::INTR),
+                count => Ok(Some(count)),
+            },
+            Err(errno) => Err(errno),
         }
     }
 
