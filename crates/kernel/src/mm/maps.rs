@@ -79,7 +79,9 @@ impl AddressSpace {
 
     /// Whether it is the calling thread's.
     fn is_current(&self) -> bool {
-        crate::task::current_task().is_some_and(|task| core::ptr::eq(&**task.process.mm.lock(), self))
+        let Some(task) = crate::task::current_task() else { return false };
+        // Only tried: a caller may hold it, and who changes it now is not looking at /proc.
+        task.process.mm.try_lock().is_some_and(|mm| core::ptr::eq(&**mm, self))
     }
 
     /// Bytes in memory, and those of them that belong to files: the host's count for the calling process, with the
