@@ -27,7 +27,7 @@ use talc::source::Manual;
 /// Address space for stacks and the like, at the top of the arena.
 const PAGES_LEN: usize = 4 << 30;
 
-/// The heap, as the image's global allocator. Allocates nothing before [`map`].
+/// The heap, as the image's global allocator. Allocates nothing before `map`.
 pub struct Heap(Mutex<Talc<Manual, DefaultBinning>>);
 
 impl Heap {
@@ -69,7 +69,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// Next free address for [`pages`], going down.
+/// Next free address for [`stack`], going down.
 static PAGES_TOP: AtomicUsize = AtomicUsize::new(ARENA_START + ARENA_LEN);
 
 /// Maps the arena and gives `heap` its memory. Once, at boot, before the first allocation.

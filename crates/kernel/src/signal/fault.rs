@@ -11,7 +11,7 @@ use host::user::Fault;
 
 /// Turns a processor exception of the calling thread into a signal that it cannot refuse; [`deliver`] comes next.
 ///
-/// [`deliver`]: super::deliver
+/// [`deliver`]: super::deliver()
 pub fn from_trap(cur: &mut Current<'_>, fault: &Fault) {
     let (signo, code, addr) = super::arch::classify(cur, fault);
     {

@@ -6,7 +6,7 @@
 //!
 //! | who | calls |
 //! |---|---|
-//! | the run loop, before user mode | [`attend`], [`TaskSignals::wants_attention`], [`deliver`], [`from_trap`] |
+//! | the run loop, before user mode | [`attend`], [`TaskSignals::wants_attention`], [`deliver()`], [`from_trap`] |
 //! | whatever sleeps | [`has_deliverable`] through `sync::sleep_on` |
 //! | anybody with a reason to signal | [`to_process`], [`to_task`], [`to_current`], [`force`] |
 //! | the end of a process | [`exit_group`], [`child_exited`], [`thread_exited`] |

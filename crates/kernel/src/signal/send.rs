@@ -163,7 +163,7 @@ fn force_with(task: &Task, info: SigInfo, fatal: bool) {
 
 /// Makes the whole process end with the wait status `status`, unless it is ending already; answers the status
 /// that counts (`do_group_exit`). Its threads leave user mode or their sleep and find out in
-/// [`deliver`](super::deliver).
+/// [`deliver`](super::deliver()).
 pub fn exit_group(process: &Process, status: i32) -> i32 {
     let status = process.signals.with(|shared| *shared.exit.get_or_insert(status));
     for task in process.tasks.lock().iter() {

@@ -114,7 +114,7 @@ impl TaskSignals {
         self.attention.load(Relaxed) & PENDING != 0
     }
 
-    /// Whether [`deliver`](super::deliver) has anything to do before user mode: one load.
+    /// Whether [`deliver`](super::deliver()) has anything to do before user mode: one load.
     #[inline]
     pub fn wants_attention(&self) -> bool {
         self.attention.load(Relaxed) != 0

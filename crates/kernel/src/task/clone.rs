@@ -251,6 +251,9 @@ fn make_thread(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
         return Err(Errno::AGAIN);
     }
     process.family.sweep();
+    if process.tasks.lock().len() == 1 {
+        host::code::prepare_for_threads();
+    }
     let tid = new_pid();
     let task = new_task(cur, &process, tid, Parker::unbound(), args);
     let start = start_of(cur, args, &task);

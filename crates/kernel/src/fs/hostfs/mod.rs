@@ -5,7 +5,7 @@
 //! components, or to a descriptor that is open anyway. Names may be up to a second old when others change them on
 //! the host, and so may be which file an open for reading reaches; changes made through here are seen at once.
 //!
-//! Lock order: table of nodes; places of a node; open files of a node; then as in [`super::host_dir`].
+//! Lock order: table of nodes; places of a node; open files of a node; then as in `super::host_dir`.
 
 mod file;
 mod inherited;

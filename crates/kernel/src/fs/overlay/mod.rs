@@ -18,7 +18,7 @@
 //! read from the host. A shared read-only mapping of a host file does not follow a later copy-up.
 //!
 //! Lock order: `Overlay` rename lock; node state (directory before entry; of two directories the upper one first,
-//! else by address); table of nodes; [`FdSlot`](super::host_dir::FdSlot); queue of the descriptor cache.
+//! else by address); table of nodes; `FdSlot`; queue of the descriptor cache.
 
 mod attr;
 mod content;

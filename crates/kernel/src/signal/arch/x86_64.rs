@@ -187,7 +187,7 @@ fn build_frame(
     frame
 }
 
-/// Undoes what [`enter_handler`] did: registers, extended state, mask and alternate stack as the frame says. The
+/// Undoes what `enter_handler` did: registers, extended state, mask and alternate stack as the frame says. The
 /// frame begins 8 bytes below the stack pointer: the handler's return has popped its first word.
 ///
 /// # Errors
