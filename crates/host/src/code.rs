@@ -82,7 +82,7 @@ pub fn can_synchronize() -> bool {
     !UNSUPPORTED.load(Relaxed) && synchronize().is_ok()
 }
 
-/// Called before the first thread of an address space is made: what [`write`] needs while threads run is asked of the
+/// Called before the first thread of an address space is made: what [`write()`] needs while threads run is asked of the
 /// host now, when it costs nothing; with threads running, asking takes the host some milliseconds.
 pub fn prepare_for_threads() {
     if membarrier(REGISTER_SYNC_CORE as u32, 0, 0).is_err() {
