@@ -17,6 +17,7 @@ mod host_dir;
 mod host_listing;
 mod host_stat;
 pub mod hostfs;
+pub mod inotify;
 pub mod memfd;
 pub mod overlay;
 pub mod pipe;

@@ -4,6 +4,7 @@
 use crate::task::Current;
 use crate::uaccess::{self, PathBuf};
 use crate::vfs::namei::Walk;
+use crate::vfs::notify::{self, Events};
 use crate::vfs::{Dentry, Fd, File, InodeRef};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -25,6 +26,18 @@ impl Named {
         match self {
             Named::Dentry(dentry) => dentry.inode(),
             Named::File(file) => &file.inode,
+        }
+    }
+
+    /// Tells who watches it what was changed.
+    #[inline]
+    pub(super) fn changed(&self, events: Events) {
+        if !notify::is_active() {
+            return;
+        }
+        match self.dentry() {
+            Some(dentry) => notify::on_dentry(dentry, events),
+            None => notify::on_inode(self.inode(), events),
         }
     }
 

@@ -5,6 +5,7 @@ use super::truncate::check_limit;
 use crate::task::Current;
 use crate::uaccess::Args;
 use crate::vfs::FileType;
+use crate::vfs::notify::{self, Events};
 use crate::{Errno, Result};
 use linux_raw_sys::general::{
     FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
@@ -42,5 +43,6 @@ pub fn sys_fallocate(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     }
     remove_privileges(cur, &file)?;
     file.ops.fallocate(mode, offset, len)?;
+    notify::on_file(&file, Events::MODIFY);
     Ok(0)
 }

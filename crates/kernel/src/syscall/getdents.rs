@@ -2,6 +2,7 @@
 
 use crate::task::Current;
 use crate::uaccess::Args;
+use crate::vfs::notify::{self, Events};
 use crate::vfs::{FileType, ReaddirSink};
 use crate::{Errno, Result};
 use alloc::vec::Vec;
@@ -76,6 +77,7 @@ fn getdents(cur: &Current<'_>, args: &Args, layout: Layout) -> Result<usize> {
     let room = (args.u32(2) as usize).min(MAX_GATHERED);
     let mut gather = Gather { layout, room, bytes: Vec::new(), next: *position, full: false };
     file.ops.readdir(*position, &mut gather)?;
+    notify::on_file(&file, Events::ACCESS);
     if gather.bytes.is_empty() {
         return if gather.full { Err(Errno::INVAL) } else { Ok(0) };
     }

@@ -32,7 +32,7 @@ pub fn sys_ioctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             let may = cur.cred().capable(CAP_SYS_ADMIN);
             Err(if may { Errno::OPNOTSUPP } else { Errno::PERM })
         }
-        i::FIONREAD if file.kind() == FileType::Regular => {
+        i::FIONREAD if file.kind() == FileType::Regular && !crate::fs::anon::is_anon(&file) => {
             let left = file.inode.stat()?.size as i64 - file.tell()? as i64;
             put(arg, &(left as i32))?;
             Ok(0)

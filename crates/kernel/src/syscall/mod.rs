@@ -35,6 +35,7 @@ mod getrandom;
 mod getrlimit;
 mod getrusage;
 mod getuid;
+mod inotify;
 mod ioctl;
 mod kill;
 mod link;

@@ -5,6 +5,7 @@ use super::entry::{may_create, new_node};
 use crate::task::{Cred, Current};
 use crate::uaccess::{Args, PathBuf};
 use crate::vfs::namei::{ForCreate, Found, Last, Parent, Resolve, Walk};
+use crate::vfs::notify::{self, Events};
 use crate::vfs::{Dentry, Fd, File, FileType, Inode, InodeRef, OpenFlags};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -195,12 +196,18 @@ fn open_inode(
     if how.has(OpenFlags::NOATIME) && !cred.capable(CAP_FOWNER) && inode.stat()?.uid != cred.fsuid {
         return Err(Errno::PERM);
     }
-    if how.has(OpenFlags::TRUNC) && kind == FileType::Regular && access != 0 {
+    let truncate = how.has(OpenFlags::TRUNC) && kind == FileType::Regular && access != 0;
+    if truncate {
         super::truncate::set_size(cred, &inode, 0)?;
     }
     let flags = how.flags - (OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::TRUNC);
     let ops = inode.clone().open(flags)?;
-    Ok(File::new(ops, inode, dentry, how.flags))
+    let file = File::new(ops, inode, dentry, how.flags);
+    notify::on_file(&file, Events::OPEN);
+    if truncate {
+        notify::on_file(&file, Events::MODIFY);
+    }
+    Ok(file)
 }
 
 /// The last component does not exist, or is no ordinary name.

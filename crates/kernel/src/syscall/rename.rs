@@ -5,7 +5,7 @@ use super::entry::{may_create, may_delete};
 use crate::task::{Cred, Current};
 use crate::uaccess::{Args, PathBuf};
 use crate::vfs::namei::{Last, Parent};
-use crate::vfs::{Dentry, Fd, RenameFlags};
+use crate::vfs::{Dentry, Fd, RenameFlags, notify};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use host::mutex::Mutex;
@@ -113,5 +113,12 @@ fn between(cred: &Cred, from: &Parent, to: &Parent, flags: RenameFlags) -> Resul
     }
     from.dir.inode().rename(old_name, to.dir.inode(), new_name, flags)?;
     from.dir.rename_child(old_name, &to.dir, new_name, exchange);
+    notify::on_rename(
+        old.inode(),
+        (from.dir.inode(), old_name),
+        (to.dir.inode(), new_name),
+        new.as_ref().map(|new| new.inode()),
+        exchange,
+    );
     Ok(if exchange { None } else { new })
 }

@@ -2,6 +2,7 @@
 //! The calls themselves: `read.rs`, `write.rs`, `pread.rs`, `readv.rs`.
 
 use crate::task::{Cred, Current, Resource};
+use crate::vfs::notify::{self, Events};
 use crate::vfs::{File, FileType, HOST_POSITION, MAX_RW_COUNT, OpenFlags, SetAttr, Stat, WriteAt};
 use crate::{Errno, Result};
 use host::io::{IoDst, IoSrc, Segment};
@@ -123,9 +124,32 @@ pub(super) fn check_offset(offset: u64, len: usize) -> Result<()> {
     }
 }
 
+/// Tells who watches the file, when something was moved.
+#[inline]
+fn told(file: &File, result: Result<usize>, events: Events) -> Result<usize> {
+    if matches!(result, Ok(1..)) {
+        notify::on_file(file, events);
+    }
+    result
+}
+
+/// As [`told`], for a read: readv(2) tells even when there was nothing to read (`vfs_readv`).
+#[inline]
+fn told_read(file: &File, buffer: &Buffer<'_>, result: Result<usize>) -> Result<usize> {
+    if matches!((&result, buffer), (Ok(0), Buffer::Many(_))) {
+        notify::on_file(file, Events::ACCESS);
+    }
+    told(file, result, Events::ACCESS)
+}
+
 /// Reads at the position and advances it.
 #[inline]
 pub(super) fn read(file: &File, buffer: &Buffer<'_>, rwf: RwFlags) -> Result<usize> {
+    told_read(file, buffer, read_here(file, buffer, rwf))
+}
+
+#[inline]
+fn read_here(file: &File, buffer: &Buffer<'_>, rwf: RwFlags) -> Result<usize> {
     let flags = check_readable(file)?;
     let nonblock = rwf.nonblock(flags);
     if file.is_stream() {
@@ -156,7 +180,7 @@ pub(super) fn read_at(file: &File, buffer: &Buffer<'_>, offset: u64, rwf: RwFlag
     }
     let flags = check_readable(file)?;
     check_offset(offset, buffer.len())?;
-    file.ops.read(&mut buffer.dst(), offset, rwf.nonblock(flags))
+    told_read(file, buffer, file.ops.read(&mut buffer.dst(), offset, rwf.nonblock(flags)))
 }
 
 #[inline]
@@ -207,7 +231,7 @@ pub(super) fn write(cur: &Current<'_>, file: &File, buffer: &mut Buffer<'_>, rwf
     if let Err(Errno::PIPE) = result {
         crate::signal::to_current(cur.task, SIGPIPE as i32);
     }
-    result
+    told(file, result, Events::MODIFY)
 }
 
 /// Writes at `offset` (at the end with `O_APPEND`: pwrite(2), "BUGS"); the position stays.
@@ -228,7 +252,7 @@ pub(super) fn write_at(
     }
     check_offset(offset, buffer.len())?;
     let at = if rwf.append(flags) { WriteAt::End } else { WriteAt::Offset(offset) };
-    write_where(cur, file, buffer, at, rwf).map(|(count, _)| count)
+    told(file, write_where(cur, file, buffer, at, rwf).map(|(count, _)| count), Events::MODIFY)
 }
 
 /// The write itself, within the limits; answers the count and the position behind it.

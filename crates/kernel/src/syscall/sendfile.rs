@@ -3,6 +3,7 @@
 use super::rw::{self, Buffer, RwFlags};
 use crate::task::Current;
 use crate::uaccess::{Args, get, put};
+use crate::vfs::notify::{self, Events};
 use crate::vfs::{File, FileType, MAX_RW_COUNT, OpenFlags};
 use crate::{Errno, Result};
 use host::io::IoDst;
@@ -54,7 +55,11 @@ pub fn sys_sendfile(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
 }
 
 pub(super) fn read_kernel(file: &File, buf: &mut [u8], at: u64) -> Result<usize> {
-    file.ops.read(&mut IoDst::kernel(buf), at, file.nonblock())
+    let count = file.ops.read(&mut IoDst::kernel(buf), at, file.nonblock())?;
+    if count > 0 {
+        notify::on_file(file, Events::ACCESS);
+    }
+    Ok(count)
 }
 
 /// Calls `step` with lengths that sum up to `count` and a buffer, until it moves nothing or less than it read;

@@ -8,6 +8,7 @@ use super::sendfile::carry;
 use crate::fs::pipe::{End, PAGE, Pipe, transfer};
 use crate::task::Current;
 use crate::uaccess::{Args, get, put, with_iovec};
+use crate::vfs::notify::{self, Events};
 use crate::vfs::{File, FileType, HOST_POSITION, MAX_RW_COUNT, OpenFlags};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -192,6 +193,9 @@ fn to_pipe(from: &File, target: &Pipe, given: &mut Option<i64>, len: usize, nonb
     } else {
         stream_to_pipe(from, target, at, len)?
     };
+    if count > 0 {
+        notify::on_file(from, Events::ACCESS);
+    }
     at = advance(at, count);
     finish(from, given, at);
     Ok(count)

@@ -301,9 +301,9 @@ static TABLE: [Option<Entry>; COUNT] = {
         250 "keyctl" Missing None, "";
         251 "ioprio_set" Partial Some(super::sched::sys_ioprio_set), "checked, not applied";
         252 "ioprio_get" Full Some(super::sched::sys_ioprio_get), "";
-        253 "inotify_init" Missing None, "";
-        254 "inotify_add_watch" Missing None, "";
-        255 "inotify_rm_watch" Missing None, "";
+        253 "inotify_init" Full Some(super::inotify::sys_inotify_init), "";
+        254 "inotify_add_watch" Full Some(super::inotify::sys_inotify_add_watch), "changes made by the host are not seen";
+        255 "inotify_rm_watch" Full Some(super::inotify::sys_inotify_rm_watch), "";
         256 "migrate_pages" Missing None, "";
         257 "openat" Full Some(super::open::sys_openat), "";
         258 "mkdirat" Full Some(super::mkdir::sys_mkdirat), "";
@@ -342,7 +342,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         291 "epoll_create1" Full Some(super::epoll::sys_epoll_create1), "";
         292 "dup3" Full Some(super::dup::sys_dup3), "";
         293 "pipe2" Full Some(super::pipe::sys_pipe2), "O_NOTIFICATION_PIPE: ENOPKG";
-        294 "inotify_init1" Missing None, "";
+        294 "inotify_init1" Full Some(super::inotify::sys_inotify_init1), "";
         295 "preadv" Full Some(super::readv::sys_preadv), "";
         296 "pwritev" Full Some(super::readv::sys_pwritev), "";
         297 "rt_tgsigqueueinfo" Full Some(super::sigqueue::sys_rt_tgsigqueueinfo), "";

@@ -4,6 +4,7 @@ use super::at::{self, CWD};
 use super::rw::without_setid;
 use crate::task::{Cred, Current, Resource};
 use crate::uaccess::Args;
+use crate::vfs::notify::{self, Events};
 use crate::vfs::{FileType, InodeRef, SetAttr};
 use crate::{Errno, Result};
 use linux_raw_sys::general::{CAP_FSETID, SIGXFSZ};
@@ -22,6 +23,7 @@ pub fn sys_truncate(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     inode.permission(&cred, 2)?;
     check_limit(cur, inode, len)?;
     set_size(&cred, inode, len)?;
+    found.changed(Events::MODIFY);
     Ok(0)
 }
 
@@ -34,6 +36,7 @@ pub fn sys_ftruncate(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     }
     check_limit(cur, &file.inode, len)?;
     set_size(&cur.cred(), &file.inode, len)?;
+    notify::on_file(&file, Events::MODIFY);
     Ok(0)
 }
 

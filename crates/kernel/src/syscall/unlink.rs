@@ -38,7 +38,7 @@ fn unlink(cur: &Current<'_>, dirfd: Fd, path: usize) -> Result<usize> {
             return Err(if victim.inode().is_dir() { Errno::ISDIR } else { Errno::NOTDIR });
         }
         may_delete(cred, &parent.dir, &victim, false)?;
-        entries.unlink(name)?;
+        entries.unlink(name, &victim)?;
         Ok(victim)
     })?;
     // The last use of the inode ends here, outside the directory's lock.
@@ -59,7 +59,7 @@ fn rmdir(cur: &Current<'_>, dirfd: Fd, path: usize) -> Result<usize> {
         may_delete(cred, &parent.dir, &victim, true)?;
         // Nobody may enter anything while it goes.
         let within = victim.lock_entries();
-        entries.rmdir(name)?;
+        entries.rmdir(name, &victim)?;
         drop(within);
         Ok(victim)
     })?;

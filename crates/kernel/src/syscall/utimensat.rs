@@ -3,7 +3,8 @@
 use super::at::{self, CWD, Named, check_flags};
 use crate::task::Current;
 use crate::uaccess::{Args, get};
-use crate::vfs::{Fd, InodeRef, SetAttr, TimeSpec};
+use crate::vfs::notify::Events;
+use crate::vfs::{Fd, SetAttr, TimeSpec};
 use crate::{Errno, Result};
 use linux_raw_sys::general::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
 
@@ -84,16 +85,16 @@ fn utimes(cur: &Current<'_>, dirfd: Fd, path: usize, times: [Change; 2], flags: 
         if flags != 0 {
             return Err(Errno::INVAL);
         }
-        let file = cur.file(dirfd)?;
-        return set_times(cur, &file.inode, times);
+        return set_times(cur, &Named::File(cur.file(dirfd)?), times);
     }
     check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
-    let found: Named = at::lookup_user(cur, dirfd, path, flags)?;
-    set_times(cur, found.inode(), times)
+    let found = at::lookup_user(cur, dirfd, path, flags)?;
+    set_times(cur, &found, times)
 }
 
 /// Setting both times to now is a kind of writing; everything else is the owner's (`setattr_prepare`).
-fn set_times(cur: &Current<'_>, inode: &InodeRef, times: [Change; 2]) -> Result<usize> {
+fn set_times(cur: &Current<'_>, found: &Named, times: [Change; 2]) -> Result<usize> {
+    let inode = found.inode();
     let cred = cur.cred();
     if times == [Change::Now; 2] {
         if !cred.owns(&**inode)? {
@@ -109,5 +110,11 @@ fn set_times(cur: &Current<'_>, inode: &InodeRef, times: [Change; 2]) -> Result<
         Change::To(time) => Some(time),
     });
     inode.set_attr(&SetAttr { atime, mtime, ..SetAttr::default() })?;
+    // One time alone counts as what would have changed it (`fsnotify_change`).
+    found.changed(match (atime, mtime) {
+        (Some(_), None) => Events::ACCESS,
+        (None, Some(_)) => Events::MODIFY,
+        _ => Events::ATTRIB,
+    });
     Ok(0)
 }

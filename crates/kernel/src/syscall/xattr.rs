@@ -3,6 +3,7 @@
 use super::at::{self, CWD, Named, check_flags};
 use crate::task::{Cred, Current};
 use crate::uaccess::{Args, get, get_bytes, get_string, put_bytes};
+use crate::vfs::notify::Events;
 use crate::vfs::{Fd, FileType, InodeRef, XattrFlags};
 use crate::{Errno, Result};
 use alloc::vec::Vec;
@@ -157,6 +158,7 @@ impl Change {
         let inode = found.inode();
         may_change(&cur.cred(), inode, &self.name)?;
         inode.set_xattr(&self.name, &self.value, self.flags)?;
+        found.changed(Events::ATTRIB);
         Ok(0)
     }
 }
@@ -201,6 +203,7 @@ fn remove_of(cur: &Current<'_>, found: &Named, name: &[u8]) -> Result<usize> {
     let inode = found.inode();
     may_change(&cur.cred(), inode, name)?;
     inode.remove_xattr(name)?;
+    found.changed(Events::ATTRIB);
     Ok(0)
 }
 

@@ -4,7 +4,7 @@
 //! One instance has one tree and one set of mounts. A mount is a dentry whose `mounted` names the root dentry of
 //! the other file system, whose `covers` leads back.
 
-use super::{CachePolicy, FileType, Inode, InodeRef, NewNode};
+use super::{CachePolicy, FileType, Inode, InodeRef, NewNode, notify};
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -117,6 +117,11 @@ impl Dentry {
         if let Some(covers) = &self.covers {
             return covers.parent();
         }
+        self.place.lock().parent.clone()
+    }
+
+    /// The directory above in the same file system.
+    pub fn parent_in_mount(&self) -> Option<Arc<Dentry>> {
         self.place.lock().parent.clone()
     }
 
@@ -448,7 +453,9 @@ impl Entries<'_> {
             return Err(Errno::NOENT);
         }
         let inode = self.dir.inode.create(name, node)?;
-        Ok(self.dir.insert(name, inode, self.dir.inode.cache_policy()))
+        let child = self.dir.insert(name, inode, self.dir.inode.cache_policy());
+        notify::on_create(&self.dir.inode, name, node.kind);
+        Ok(child)
     }
 
     /// A further name for `target`.
@@ -461,27 +468,35 @@ impl Entries<'_> {
         }
         self.dir.inode.link(name, target)?;
         self.dir.insert(name, target.clone(), self.dir.inode.cache_policy());
+        notify::on_link(&self.dir.inode, name, target);
         Ok(())
     }
 
-    /// Removes the entry of something that is not a directory.
+    /// Removes the entry `victim`, which is not a directory.
     ///
     /// # Errors
     /// Those of [`Inode::unlink`].
-    pub fn unlink(&self, name: &[u8]) -> Result<()> {
+    pub fn unlink(&self, name: &[u8], victim: &Arc<Dentry>) -> Result<()> {
         self.dir.inode.unlink(name)?;
-        self.dir.forget(name);
+        self.removed(name, victim);
         Ok(())
     }
 
-    /// Removes an empty directory.
+    /// Removes the empty directory `victim`.
     ///
     /// # Errors
     /// Those of [`Inode::rmdir`].
-    pub fn rmdir(&self, name: &[u8]) -> Result<()> {
+    pub fn rmdir(&self, name: &[u8], victim: &Arc<Dentry>) -> Result<()> {
         self.dir.inode.rmdir(name)?;
-        self.dir.forget(name);
+        self.removed(name, victim);
         Ok(())
+    }
+
+    fn removed(&self, name: &[u8], victim: &Arc<Dentry>) {
+        self.dir.forget(name);
+        // Out of the cache, only the caller has it: nobody has it open.
+        let last = Arc::strong_count(victim) == 1;
+        notify::on_remove(&self.dir.inode, name, &victim.inode, last);
     }
 }
 
@@ -489,6 +504,9 @@ impl Drop for Dentry {
     /// Lets go of the parents one after the other: a chain of removed directories can be deeper than the kernel
     /// stack.
     fn drop(&mut self) {
+        if *self.unlinked.get_mut() {
+            notify::on_last_use(&self.inode);
+        }
         let mut next = self.place.get_mut().parent.take();
         while let Some(parent) = next {
             match Arc::try_unwrap(parent) {

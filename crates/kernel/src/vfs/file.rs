@@ -432,6 +432,7 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
+        super::notify::on_close(self);
         if *self.has_locks.get_mut() {
             super::locks::release_file(self);
         }

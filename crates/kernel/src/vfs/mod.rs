@@ -16,6 +16,7 @@ mod file;
 mod inode;
 pub mod locks;
 pub mod namei;
+pub mod notify;
 mod poll;
 mod stat;
 
