@@ -128,26 +128,31 @@ fn tell_parent(child: &Arc<Process>, code: i32, status: i32) {
     parent.signals.child_events.wake_all(PollEvents::IN);
 }
 
-/// Tells the parent that `child` has ended with the wait status `status`, having used `utime` and `stime` clock
-/// ticks. Answers whether the parent does not want to know (SIGCHLD ignored, or `SA_NOCLDWAIT`): then no zombie
-/// stays (`do_notify_parent`). The caller has made the end visible to wait4(2) before.
-pub fn child_exited(child: &Arc<Process>, status: i32, utime: i64, stime: i64) -> bool {
-    let Some(parent) = find_process(child.ppid.load(Relaxed)) else { return false };
+/// Whether children of `parent` leave no zombies: SIGCHLD ignored, or `SA_NOCLDWAIT` (`do_notify_parent`).
+pub fn leaves_no_zombies(parent: &Process) -> bool {
     let action = parent.signals.with(|shared| shared.actions.get(g::SIGCHLD as i32));
+    action.handler == action::SIG_IGN || action.flags.contains(action::SaFlags::NOCLDWAIT)
+}
+
+/// Tells the parent by `exit_signal` that `child` has ended with the wait status `status`, having used these clock
+/// ticks of user and system time. The caller has made the end visible to wait4(2) before.
+pub fn child_exited(child: &Arc<Process>, exit_signal: i32, status: i32, (utime, stime): (i64, i64)) {
+    let Some(parent) = find_process(child.ppid.load(Relaxed)) else { return };
     let (code, status) = match (status & 0x7f, status & 0x80) {
         (0, _) => (g::CLD_EXITED, status >> 8 & 0xff),
         (signo, 0) => (g::CLD_KILLED, signo),
         (signo, _) => (g::CLD_DUMPED, signo),
     };
-    let ignored = action.handler == action::SIG_IGN;
-    if !ignored {
+    let ignored = exit_signal == g::SIGCHLD as i32
+        && parent.signals.with(|shared| shared.actions.get(exit_signal)).handler == action::SIG_IGN;
+    if !ignored && super::set::is_valid(exit_signal) {
         let uid = child.cred().uid;
-        let info = SigInfo::child(code as i32, child.pid, uid, status, utime, stime);
-        // A standard signal always has room.
+        let mut info = SigInfo::child(code as i32, child.pid, uid, status, utime, stime);
+        info.set_signo(exit_signal);
+        // Without room the parent still learns of it by wait4(2).
         let _ = send::to_process(&parent, info);
     }
     parent.signals.child_events.wake_all(PollEvents::IN);
-    ignored || action.flags.contains(action::SaFlags::NOCLDWAIT)
 }
 
 /// Whether nobody could continue the process group after a stop from the terminal: no member has a parent in

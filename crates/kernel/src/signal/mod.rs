@@ -30,7 +30,7 @@ pub use arch::{leave_handler, min_stack_size, stack_pointer};
 pub use deliver::{deliver, is_restart};
 pub use fault::{force_fault, from_trap};
 pub use info::SigInfo;
-pub use job::{Job, child_exited, take_continue_report, take_stop_report};
+pub use job::{Job, child_exited, leaves_no_zombies, take_continue_report, take_stop_report};
 pub use outside::{inherit, name};
 pub use pending::{Pending, queued};
 pub use send::{exit_group, force, force_fatal, set_action, thread_exited, to_current, to_process, to_task};

@@ -189,9 +189,8 @@ pub fn wait_until<T>(
         }
         match sleep_on(None, deadline) {
             Ok(()) => {}
-            // The last look after the deadline, so that what came at the same moment is not missed.
-            Err(Errno::TIMEDOUT) => return ready().ok_or(Errno::TIMEDOUT),
-            Err(errno) => return Err(errno),
+            // What came together with the deadline or the signal counts first: a child's end and its SIGCHLD, say.
+            Err(errno) => return ready().ok_or(errno),
         }
     }
 }

@@ -72,13 +72,17 @@ fn wait(cur: &Current<'_>, which: Which, options: u32) -> Result<Option<Report>>
             true => None,
         }
     };
-    let report = wait_until(&me.signals.child_events, None, look)??;
-    if let Some(Report { child, what: What::Ended(_), .. }) = &report
-        && options & g::WNOWAIT == 0
-    {
-        exit::forget(child);
+    loop {
+        let report = wait_until(&me.signals.child_events, None, look)??;
+        if let Some(Report { child, what: What::Ended(_), .. }) = &report
+            && options & g::WNOWAIT == 0
+            && !exit::forget(child)
+        {
+            // Another thread was first.
+            continue;
+        }
+        return Ok(report);
     }
-    Ok(report)
 }
 
 /// wait4(2): pid, status, options, rusage.

@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::SeqCst};
 use host::mutex::{Mutex, OnceLock};
 use host::park::Parker;
 use host::thread::{Dead, exit_thread, kill_process, wait_for_child};
+use linux_raw_sys::general::SIGCHLD;
 
 /// pid 1, the kernel's own: it reaps orphans at once.
 const KERNEL_PID: i32 = 1;
@@ -131,27 +132,27 @@ pub fn thread_gone(task: &Arc<Task>) -> bool {
 /// parent. Does nothing the second time.
 pub fn process_gone(process: &Arc<Process>, status: i32) {
     let guard = ENDING.lock();
-    {
-        let mut ended = process.family.ended.lock();
-        if ended.is_some() {
-            return;
-        }
-        let own = process.family.host_pid.load(Relaxed) == host::signal::host_pid();
-        let usage = if own { host::system::rusage(0) } else { [0; 144] };
-        *ended = Some((status, usage));
+    if process.family.ended.lock().is_some() {
+        return;
     }
+    let own = process.family.host_pid.load(Relaxed) == host::signal::host_pid();
+    let usage = if own { host::system::rusage(0) } else { [0; 144] };
     let files = core::mem::replace(&mut *process.files.lock(), FdTable::new());
     close_all(files);
     give_children_away(process);
-    let quiet = process.family.exit_signal.load(Relaxed) == 0;
-    let ticks = |at: usize| process.family.ended.lock().map_or(0, |(_, usage)| ticks_at(&usage, at));
-    let unwanted = !quiet && signal::child_exited(process, status, ticks(0), ticks(16));
-    let parent = process.ppid.load(Relaxed);
-    if unwanted || parent == KERNEL_PID || find_process(parent).is_none() {
+    let exit_signal = process.family.exit_signal.load(Relaxed);
+    let parent = find_process(process.ppid.load(Relaxed));
+    let unwanted = |parent: &Arc<Process>| exit_signal == SIGCHLD as i32 && signal::leaves_no_zombies(parent);
+    if parent.as_ref().is_none_or(unwanted) {
+        // Before the end shows, so that nobody waits for it successfully.
         forget(process);
     }
+    *process.family.ended.lock() = Some((status, usage));
+    if exit_signal != 0 {
+        signal::child_exited(process, exit_signal, status, (ticks_at(&usage, 0), ticks_at(&usage, 16)));
+    }
     drop(guard);
-    if let Some(parent) = find_process(parent) {
+    if let Some(parent) = parent {
         parent.signals.child_events.wake_all(PollEvents::IN);
     }
 }
@@ -201,20 +202,28 @@ fn give_children_away(process: &Arc<Process>) {
                     heir.signals.child_events.wake_all(PollEvents::IN);
                 }
             }
-            None if ended => forget(&child),
+            None if ended => drop(forget(&child)),
             None => {}
         }
     }
 }
 
-/// Takes a process out of all tables: it was waited for, or nobody will.
-pub fn forget(process: &Arc<Process>) {
+/// Takes a process out of all tables: it was waited for, or nobody will. `false`: another thread has done so.
+pub fn forget(process: &Arc<Process>) -> bool {
+    let mut found = true;
     if let Some(parent) = find_process(process.ppid.load(Relaxed)) {
-        parent.family.children.lock().retain(|child| !Arc::ptr_eq(child, process));
+        let mut children = parent.family.children.lock();
+        let before = children.len();
+        children.retain(|child| !Arc::ptr_eq(child, process));
+        found = children.len() < before;
+    }
+    if !found {
+        return false;
     }
     unregister(process);
     if process.family.leader.lock().is_some() {
         // Its host process may still be on its stack: the reaper lets go of that.
         ORPHANED.lock().push(process.clone());
     }
+    true
 }
