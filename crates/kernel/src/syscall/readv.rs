@@ -5,6 +5,7 @@ use super::rw::{self, Buffer, RwFlags};
 use crate::task::Current;
 use crate::uaccess::{Args, with_iovec};
 use crate::vfs::File;
+use crate::vfs::notify;
 use crate::{Errno, Result};
 
 /// `readv(fd, iov, iovcnt)`
@@ -97,7 +98,8 @@ fn writev(cur: &Current<'_>, file: &File, args: &Args, at: Option<u64>, flags: u
 
 fn buffer(segments: &mut [host::io::Segment]) -> Buffer<'_> {
     match segments {
-        [one] => Buffer::One(*one),
+        // One piece is as read(2), save for those who are told of it.
+        [one] if !notify::is_active() => Buffer::One(*one),
         many => Buffer::Many(many),
     }
 }

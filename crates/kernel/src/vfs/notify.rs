@@ -94,6 +94,8 @@ struct Watch {
 /// An inode that is watched. It is kept: the watch must find it again.
 struct Watched {
     inode: InodeRef,
+    /// Device and inode number, as told when the first watch was made.
+    number: Option<(u64, u64)>,
     watches: Vec<Watch>,
 }
 
@@ -150,6 +152,7 @@ pub fn watch(
     request: Request,
     new_wd: impl FnOnce(Place) -> Result<i32>,
 ) -> Result<i32> {
+    let number = number(inode);
     let mut table = table().lock();
     let there = table
         .get_mut(&Place::of(inode))
@@ -167,9 +170,11 @@ pub fn watch(
         return Ok(watch.wd);
     }
     let wd = new_wd(Place::of(inode))?;
-    let watched = table
-        .entry(Place::of(inode))
-        .or_insert_with(|| Watched { inode: inode.clone(), watches: Vec::new() });
+    let watched = table.entry(Place::of(inode)).or_insert_with(|| Watched {
+        inode: inode.clone(),
+        number,
+        watches: Vec::new(),
+    });
     watched.watches.push(Watch { observer: observer.clone(), wd, request });
     COUNT.fetch_add(1, Relaxed);
     Ok(wd)
@@ -387,11 +392,20 @@ pub(super) fn on_last_use(inode: &InodeRef) {
     }
 }
 
-/// Whether a watched inode has no name any more.
+/// Whether a watched inode has no name any more. A file system of the host may tell of another file that has taken
+/// the name.
 #[cold]
 fn is_gone(inode: &InodeRef) -> bool {
-    let watched = table().lock().contains_key(&Place::of(inode));
-    watched && inode.stat().map_or(true, |stat| stat.nlink == 0)
+    let watched = table().lock().get(&Place::of(inode)).map(|watched| watched.number);
+    let Some(before) = watched else { return false };
+    match inode.stat() {
+        Ok(stat) => stat.nlink == 0 || Some((stat.dev, stat.ino)) != before,
+        Err(_) => true,
+    }
+}
+
+fn number(inode: &InodeRef) -> Option<(u64, u64)> {
+    inode.stat().ok().map(|stat| (stat.dev, stat.ino))
 }
 
 /// `source` was moved; `replaced` is what the new name stood for, or the other half of an exchange.
