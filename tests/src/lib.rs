@@ -16,6 +16,7 @@
 
 pub mod case;
 pub mod cc;
+pub mod known;
 pub mod needs;
 pub mod run;
 pub mod subject;

@@ -7,7 +7,7 @@ use std::process::Command;
 use libtest_mimic::{Arguments, Completion, Trial};
 
 use crate::case::{Case, Verdict};
-use crate::needs;
+use crate::{known, needs};
 
 /// Parses the command line and installs what the cases need. Call first.
 pub fn begin() -> Arguments {
@@ -57,9 +57,13 @@ pub fn finish(args: &Arguments, trials: Vec<Trial>) -> ! {
 impl From<Case> for Trial {
     fn from(case: Case) -> Trial {
         let name = case.name().to_owned();
+        let known = known::reason(&name);
         Trial::ignorable_test(name, move || match case.judge() {
             Verdict::Same => Ok(Completion::Completed),
             Verdict::Skipped(why) => Ok(Completion::ignored_with(why)),
+            Verdict::Differs(_) if let Some(reason) = known => {
+                Ok(Completion::ignored_with(format!("known difference: {reason}")))
+            }
             Verdict::Differs(report) => Err(report.into()),
         })
     }
