@@ -27,7 +27,22 @@
 //! # Signals that this crate owns
 //! After [`install_handlers`], SIGSYS, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP and the kick signal are the
 //! crate's. `gs` is the crate's on every thread that runs a context; Linux user programs do not use it.
+//!
+//! # Contracts in brief
+//! - *Foreign code.* [`Context::run`] executes whatever `rip` says, at your privilege and in your memory. It separates
+//!   nothing; what the program may not touch is promised by the caller (see its Safety section).
+//! - *Threads.* Any number, each with an anchor; any number of contexts per thread. A context moves to another thread
+//!   after [`Context::detach`].
+//! - *Signal handlers.* Handlers of other signals may interrupt the user and the entry code; on a hosted thread they
+//!   then find the user's `fs`, so one that uses the C library must block or restore it. No handler, nor a hook of
+//!   [`HandlerConfig`], may enter a context while a run of the same thread is under way; one that interrupted the
+//!   user program and tries is refused with [`TRAP_REENTRY`].
+//! - *Single steps.* With TF in `rflags`, `run` returns with trap 1 after every instruction of the user, as on
+//!   hardware. A jump to an entry counts as the system call itself. Through `syscall_fn_entry` the steps after
+//!   the `call` and after the jump behind it are seen, too, then the system call. TF stays set in the context.
+//! - *Alignment.* With AC in `rflags` the user gets trap 17; the kernel never runs with AC, DF, NT, TF or ID.
 #![no_std]
+#![deny(missing_docs)]
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!("fncall knows x86-64 Linux only");

@@ -2,14 +2,16 @@
 //! does as if the host did not allow it. `prepare()` of the including file decides.
 
 use std::arch::{asm, global_asm};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-use fncall::{Context, TRAP_KICK, TRAP_SYSCALL};
+use fncall::{Context, TRAP_KICK, TRAP_REENTRY, TRAP_SYSCALL};
 
 use super::common::{self, program};
 
 global_asm!(
     ".globl user_count, user_tls, user_set_fs, user_zmm, user_ymm, user_zmm_spin, user_control, user_x87, user_x87_pending, user_flags, user_x87_fwait",
-    ".globl user_read, user_spin, user_call, user_pause, user_fs_read",
+    ".globl user_signal, user_read, user_spin, user_call, user_pause, user_fs_read",
     ".macro FN_SYSCALL",
     "lea rcx, [rip + 777f]",
     "jmp fncall_jump_entry_hosted",
@@ -122,6 +124,12 @@ global_asm!(
     "mov rax, [rdi]",
     "FN_SYSCALL",
     "ud2",
+    // Sends itself a signal by the host: tgkill(rdi, rsi, rdx). Then a system call.
+    "user_signal:",
+    "mov eax, 234",
+    "syscall",
+    "FN_SYSCALL",
+    "ud2",
     "user_spin:",
     "inc rax",
     "jmp user_spin",
@@ -148,6 +156,7 @@ unsafe extern "sysv64" {
     fn user_x87_fwait();
     fn user_flags();
     fn user_read();
+    fn user_signal();
     fn user_spin();
     fn user_call();
 }
@@ -575,4 +584,58 @@ fn bare_and_hosted_runs_alternate() {
         }
     }
     assert_eq!(cx.user.general.rax, 9);
+}
+
+/// What the handler of SIGUSR1 runs, and what came of it.
+static NESTED: AtomicPtr<Context> = AtomicPtr::new(null_mut());
+
+extern "C" fn run_nested(_: i32) {
+    // SAFETY: the test that sends the signal has put its context here.
+    unsafe { (*NESTED.load(Relaxed)).run() };
+}
+
+#[test]
+fn a_run_from_a_handler_that_interrupted_the_program_is_refused() {
+    super::prepare();
+    let (mut outer, mut inner) = (program(user_signal), program(user_count));
+    let before = inner.user.general;
+    NESTED.store(&raw mut inner, Relaxed);
+    // SAFETY: nobody else uses SIGUSR1; the handler uses no TLS, and its stack is the signal stack.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = run_nested as *const () as usize;
+        action.sa_flags = libc::SA_ONSTACK;
+        assert_eq!(libc::sigaction(libc::SIGUSR1, &action, null_mut()), 0);
+        let g = &mut outer.user.general;
+        (g.rdi, g.rsi, g.rdx) = (libc::getpid() as usize, libc::gettid() as usize, libc::SIGUSR1 as usize);
+    }
+    call(&mut outer);
+    assert_eq!(outer.user.general.rax, 0, "tgkill");
+    assert_eq!((inner.user.trap_num, inner.user.general), (TRAP_REENTRY, before));
+    // Both still run.
+    call(&mut inner);
+    assert_eq!(inner.user.general.rax, 1);
+    assert_eq!(trap(&mut outer), 6);
+}
+
+#[test]
+fn single_steps_lead_through_the_call_entry_to_the_system_call() {
+    super::prepare();
+    let mut cx = program(user_call);
+    cx.user.general.rflags |= 0x100;
+    let start = user_call as *const () as usize;
+    assert_eq!((trap(&mut cx), cx.user.get_ip()), (1, start + 7)); // mov r11
+    assert_eq!((trap(&mut cx), cx.user.get_ip()), (1, start + 14)); // mov rcx
+    let rsp = cx.user.general.rsp;
+    assert_eq!((trap(&mut cx), cx.user.get_ip()), (1, fncall::syscall_fn_entry as *const () as usize));
+    assert_eq!(cx.user.general.rsp, rsp - 8);
+    assert_eq!(trap(&mut cx), 1); // the jump behind it
+    call(&mut cx);
+    assert_eq!((cx.user.general.r11, cx.user.general.rcx), (0x1111, 0x2222));
+    assert_eq!((cx.user.general.rsp, cx.user.general.rflags & 0x100), (rsp, 0x100));
+    assert_eq!(cx.user.get_ip(), start + 19);
+    assert_eq!(trap(&mut cx), 1); // lea rax
+    assert_eq!(cx.user.general.rax, 0x3333);
+    cx.user.general.rflags &= !0x100;
+    call(&mut cx);
 }

@@ -7,7 +7,21 @@ pub const TRAP_SYSCALL: usize = 0x100;
 /// `trap_num` after a kick: the first vector above the processor's own 32, as a timer interrupt would have.
 pub const TRAP_KICK: usize = 0x20;
 
-/// The general registers of a user program.
+/// `trap_num` after a run that was refused: it was called from a signal handler that had interrupted the user program
+/// of another run on the same thread. Nothing has run, and nothing else of the context has changed.
+pub const TRAP_REENTRY: usize = 0x101;
+
+/// The general registers of a user program, in the order of the original module. Each is 8 bytes.
+///
+/// | offset | | offset | | offset | | offset | |
+/// |---|---|---|---|---|---|---|---|
+/// | 0 | rax | 40 | rdi | 80 | r10 | 120 | r15 |
+/// | 8 | rbx | 48 | rbp | 88 | r11 | 128 | rip |
+/// | 16 | rcx | 56 | rsp | 96 | r12 | 136 | rflags |
+/// | 24 | rdx | 64 | r8 | 104 | r13 | 144 | fsbase |
+/// | 32 | rsi | 72 | r9 | 112 | r14 | 152 | gsbase (kept, never loaded: `gs` is the crate's) |
+///
+/// `rflags`: a run loads CF PF AF ZF SF TF DF OF NT RF AC ID and ignores the rest; IF is always set.
 #[allow(missing_docs)] // the names are the registers
 #[repr(C)]
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::entry::{
     SLOW_FLAGS, fncall_call_entry_bare, fncall_call_entry_hosted, fncall_enter_bare, fncall_enter_bare_iret,
     fncall_enter_hosted, fncall_enter_hosted_iret,
 };
-use super::regs::TRAP_KICK;
+use super::regs::{TRAP_KICK, TRAP_REENTRY};
 use super::{hosted, linux, xstate};
 
 /// Jumps to one of the routines of `enter.s` and comes back with its eax.
@@ -54,6 +54,7 @@ impl Context {
     /// | 0x100 | system call; `via_trap` tells an entry from SIGSYS; `rip` is where to go on |
     /// | 0 1 3 6 13 14 16 17 19 | processor exception, with `error_code` and `fault` |
     /// | 0x20 | kick; nothing is lost, run again to go on |
+    /// | 0x101 | refused, see [`crate::TRAP_REENTRY`] |
     ///
     /// Call it from the loop that also answers the system calls, `loop { run_bare(); dispatch(); }`: it is inlined
     /// there. A function around it that returns for every system call works too, but unbalances the return
@@ -69,10 +70,16 @@ impl Context {
     /// - From the return until [`Context::detach`] (or drop) the context stays at its address and on this thread.
     /// - The user program leaves the kernel's memory, `gs` and the signal stack alone: both are in one address
     ///   space, and nothing but good behaviour separates them.
+    /// - It is not called from a signal handler or hook that may have interrupted another run of this thread. One
+    ///   that interrupted the user program itself is refused; one inside the entry code cannot be told apart.
     #[inline(always)]
     pub unsafe fn run_bare(&mut self) {
         // SAFETY: the caller's promises; the assembly keeps what its contract says.
         unsafe {
+            if this_anchor().in_user.load(Relaxed) != 0 {
+                self.report(TRAP_REENTRY);
+                return;
+            }
             if !enter!(fncall_enter_bare, &raw mut *self) {
                 self.run_bare_slowly();
             }
@@ -129,9 +136,15 @@ impl Context {
     /// - From the return until [`Context::detach`] (or drop) the context stays at its address and on this thread.
     /// - The user program leaves the kernel's memory, `gs` and the signal stack alone: both are in one address
     ///   space, and nothing but good behaviour separates them.
+    /// - It is not called from a signal handler or hook that may have interrupted another run of this thread. One
+    ///   that interrupted the user program itself is refused; one inside the entry code cannot be told apart.
     #[inline(always)]
     pub unsafe fn run(&mut self) {
-        hosted::anchor();
+        // Before the assembly, which overwrites the stack pointer of the run that is under way.
+        if hosted::anchor().in_user.load(Relaxed) != 0 {
+            self.report(TRAP_REENTRY);
+            return;
+        }
         // SAFETY: the thread has an anchor; the caller's promises; the assembly keeps what its contract says.
         unsafe {
             if !enter!(fncall_enter_hosted, &raw mut *self) {
@@ -190,12 +203,17 @@ impl Context {
         compiler_fence(Ordering::SeqCst);
         if anchor.kicked.load(Relaxed) != 0 {
             anchor.kicked.store(0, Relaxed);
-            self.user.trap_num = TRAP_KICK;
-            self.user.error_code = 0;
-            self.fault = Fault::default();
-            self.via_trap = false;
-            return How::NotNow;
+            return self.report(TRAP_KICK);
         }
         if self.user.general.rflags & SLOW_FLAGS != 0 { How::Iret } else { How::Fast }
+    }
+
+    /// Comes back without having run.
+    fn report(&mut self, trap_num: usize) -> How {
+        self.user.trap_num = trap_num;
+        self.user.error_code = 0;
+        self.fault = Fault::default();
+        self.via_trap = false;
+        How::NotNow
     }
 }
