@@ -69,6 +69,9 @@ fn take_next(task: &Task) -> Next {
         if let Some(status) = shared.exit {
             return Next::Exit(status);
         }
+        if shared.survivor.is_some_and(|tid| tid != task.tid) {
+            return Next::Exit(0);
+        }
         let kill = SigSet::of(g::SIGKILL as i32);
         let killed = task.signals.pending_set().0 | shared.pending.set().0;
         if shared.job.stopped.is_some() && killed & kill.0 == 0 {

@@ -104,7 +104,10 @@ pub(super) fn wait_while_stopped(task: &Task) {
         let parker = host::park::current();
         parker.clear_interrupt();
         let killed = pending_kill(task);
-        if killed || signals.with(|shared| shared.job.stopped.is_none() || shared.exit.is_some()) {
+        let ending = |shared: &mut super::state::Shared| {
+            shared.exit.is_some() || shared.survivor.is_some_and(|tid| tid != task.tid)
+        };
+        if killed || signals.with(|shared| shared.job.stopped.is_none() || ending(shared)) {
             return;
         }
         // Kicks mean other signals, which wait until the process goes on.

@@ -33,7 +33,10 @@ pub use info::SigInfo;
 pub use job::{Job, child_exited, leaves_no_zombies, take_continue_report, take_stop_report};
 pub use outside::{inherit, name};
 pub use pending::{Pending, queued};
-pub use send::{exit_group, force, force_fatal, set_action, thread_exited, to_current, to_process, to_task};
+pub use send::{
+    end_other_threads, exit_group, force, force_fatal, set_action, thread_exited, to_current, to_process,
+    to_task,
+};
 pub use set::{NSIG, SigSet};
 pub use state::{
     LastTrap, ProcessSignals, RestartBlock, Shared, TaskSignals, pending_for, restore_mask, set_blocked,

@@ -173,6 +173,42 @@ pub fn exit_group(process: &Process, status: i32) -> i32 {
     status
 }
 
+/// Ends all other threads of the process and waits until they are gone (`de_thread`, for execve(2)).
+///
+/// # Errors
+/// `EAGAIN` when the process is ending, or another of its threads is doing the same.
+pub fn end_other_threads(task: &Task) -> crate::Result<()> {
+    /// Between two looks, in nanoseconds: a thread may have been made while the others were told.
+    const PAUSE: u64 = 200_000;
+    let process = &task.process;
+    let mine = process.signals.with(|shared| {
+        let free = shared.exit.is_none() && shared.survivor.is_none();
+        if free {
+            shared.survivor = Some(task.tid);
+        }
+        free
+    });
+    if !mine {
+        return Err(crate::Errno::AGAIN);
+    }
+    loop {
+        let others: alloc::vec::Vec<_> =
+            process.tasks.lock().iter().filter(|each| each.tid != task.tid).cloned().collect();
+        if others.is_empty() {
+            break;
+        }
+        for each in &others {
+            each.signals.set_pending_flag();
+            kick_unless_current(each);
+        }
+        process.signals.resumed.wake_all(crate::vfs::PollEvents::empty());
+        // Whatever ends the sleep: it is only a pause.
+        let _ = host::park::current().park(&mut [], Some(host::clock::monotonic_ns() + PAUSE));
+    }
+    process.signals.with(|shared| shared.survivor = None);
+    Ok(())
+}
+
 /// A thread is gone: signals for the process that it was to take go to another one.
 pub fn thread_exited(task: &Task) {
     let pending = task.process.signals.pending_set();

@@ -74,6 +74,8 @@ pub struct Shared {
     pub pending: Pending,
     /// The process is ending with this wait status (`SIGNAL_GROUP_EXIT`).
     pub exit: Option<i32>,
+    /// The thread that is executing a new program: all others are to end (`de_thread`).
+    pub survivor: Option<i32>,
     /// Whether it is stopped.
     pub job: Job,
 }

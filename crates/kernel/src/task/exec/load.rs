@@ -25,13 +25,13 @@ pub fn replace(cur: &mut Current<'_>, image: Image) -> ExecResult<()> {
     Ok(())
 }
 
-/// Leaves the thread alone in its process, and the process alone in its address space.
+/// Leaves the thread alone in its process. It keeps its number, where Linux gives it that of the process.
 ///
 /// # Errors
-/// `EAGAIN` when that cannot be done.
+/// `EAGAIN` when the process is ending already.
 fn detach(cur: &mut Current<'_>) -> Result<()> {
     if cur.process().tasks.lock().len() > 1 {
-        return Err(Errno::AGAIN);
+        crate::signal::end_other_threads(cur.task)?;
     }
     Ok(())
 }
