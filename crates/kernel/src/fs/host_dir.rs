@@ -264,13 +264,31 @@ impl HostDir {
         self.cache.retry(|| file::openat(&fd, name, flags | O_NOFOLLOW, mode))
     }
 
-    /// Opens it for reading its entries, with further `flags` of open(2).
+    /// Attributes of itself.
     ///
     /// # Errors
-    /// Those of open(2).
-    pub fn open_self(self: &Arc<Self>, flags: u32) -> Result<HostFd> {
-        let fd = self.fd()?;
-        self.cache.retry(|| file::openat(&fd, b".", flags | O_DIRECTORY, 0))
+    /// Those of statx(2); `ESTALE` when something else has taken its place on the host.
+    pub fn stat(&self) -> Result<HostStat> {
+        if let Some(fd) = self.fd.get() {
+            return fd.stat();
+        }
+        let place = self.place.lock().clone().ok_or(Errno::BADF)?;
+        let stat = place.parent.stat_child(&place.name)?;
+        if host_stat::ident(&stat) == self.ident { Ok(stat) } else { Err(Errno::STALE) }
+    }
+
+    /// Opens it for reading its entries. Most directories are only listed: their own descriptor is not opened for
+    /// that.
+    ///
+    /// # Errors
+    /// Those of open(2); `ESTALE` when something else has taken its place on the host.
+    pub fn open_self(&self) -> Result<HostFd> {
+        if let Some(fd) = self.fd.get() {
+            return self.cache.retry(|| file::openat(&fd, b".", O_DIRECTORY, 0));
+        }
+        let place = self.place.lock().clone().ok_or(Errno::BADF)?;
+        let fd = place.parent.open_child(&place.name, O_DIRECTORY, 0)?;
+        if host_stat::ident(&fd.stat()?) == self.ident { Ok(fd) } else { Err(Errno::STALE) }
     }
 
     /// Makes a file without a name in it (`O_TMPFILE`), open for reading and writing.

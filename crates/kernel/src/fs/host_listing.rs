@@ -45,7 +45,7 @@ impl HostListing {
     ) -> Result<bool> {
         let opened = self.fd.is_none();
         if opened {
-            self.fd = Some(dir.open_self(0)?);
+            self.fd = Some(dir.open_self()?);
         }
         let Some(fd) = &self.fd else { return Ok(true) };
         if self.pos != from || from == 0 {

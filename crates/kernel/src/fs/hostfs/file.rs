@@ -97,6 +97,6 @@ impl FileOps for OpenDir {
     }
 
     fn fsync(&self, data_only: bool) -> Result<()> {
-        self.node.dir.as_ref().ok_or(Errno::NOTDIR)?.open_self(0)?.sync(data_only)
+        self.node.dir.as_ref().ok_or(Errno::NOTDIR)?.open_self()?.sync(data_only)
     }
 }

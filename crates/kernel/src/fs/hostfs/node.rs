@@ -161,7 +161,7 @@ impl Node {
     /// The host's attributes; of what has replaced it under its last name, when it has none of its own any more.
     fn host_stat(&self) -> Result<HostStat> {
         if let Some(dir) = &self.dir {
-            return dir.fd()?.stat();
+            return dir.stat();
         }
         if let Some(fd) = self.open_fd() {
             return fd.stat();

@@ -395,7 +395,7 @@ impl Node {
             return Err(Errno::NOTEMPTY);
         }
         let Lower::Directory(host) = &self.lower else { return Ok(()) };
-        let fd = host.open_self(0)?;
+        let fd = host.open_self()?;
         let mut buf = alloc::vec![0; 4096];
         loop {
             let len = fd.getdents(&mut buf)?;

@@ -185,7 +185,7 @@ impl Node {
     pub(super) fn lower_stat(&self) -> Result<HostStat> {
         let stat = match &self.lower {
             Lower::None => return Err(Errno::STALE),
-            Lower::Directory(dir) => dir.fd()?.stat()?,
+            Lower::Directory(dir) => dir.stat()?,
             Lower::File(file) => match self.fd.get() {
                 Some(fd) => fd.stat()?,
                 None => {
