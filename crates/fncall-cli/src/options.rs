@@ -108,7 +108,8 @@ pub struct Run {
     #[arg(long)]
     pub strict: bool,
 
-    /// Keep at most SIZE of changed files in memory: bytes, or with K, M, G, T [default: no limit]
+    /// Keep at most SIZE of changed files in memory: bytes, or with K, M, G, T [default: half of
+    /// the machine's memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub upper_limit: Option<u64>,
 

@@ -11,6 +11,15 @@ pub fn uname() -> [u8; 390] {
     out
 }
 
+/// Bytes of memory the host has.
+pub fn total_memory() -> u64 {
+    let info = sysinfo();
+    // `totalram`, an `unsigned long`, in units of `mem_unit`, an `unsigned int`.
+    let total = info[32..].first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
+    let unit = info[104..].first_chunk().map_or(1, |bytes| u32::from_ne_bytes(*bytes));
+    total.saturating_mul(u64::from(unit.max(1)))
+}
+
 /// `struct sysinfo` of the host.
 pub fn sysinfo() -> [u8; 112] {
     let mut out = [0u8; 112];

@@ -5,11 +5,13 @@ use super::node::{Body, Lower, Node, State};
 use super::pages::Pages;
 use super::quota::Quota;
 use crate::{Errno, Result};
-use alloc::sync::Arc;
+use alloc::collections::VecDeque;
+use alloc::sync::{Arc, Weak};
 use core::sync::atomic::Ordering::Release;
 use host::file::HostFd;
 use host::io::{IoDst, IoSrc};
 use host::layout::PAGE_SIZE;
+use host::mutex::Mutex;
 use linux_raw_sys::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
 
 /// Host files up to this size are copied as a whole, so that no descriptor must stay open for them.
@@ -32,6 +34,45 @@ pub(super) struct Memfd {
     /// Bytes counted against the quota: what was written through the kernel. Pages that programs touch in a mapping
     /// beyond that are the host's to count.
     charged: u64,
+}
+
+/// So many files are kept in memfds; past that, those no program has mapped move back to the heap.
+const MAX_MEMFDS: usize = 1024;
+
+/// The files that are in memfds, those mapped first at the front.
+#[derive(Default)]
+pub(super) struct Memfds(Mutex<VecDeque<Weak<Node>>>);
+
+impl Memfds {
+    fn enter(&self, node: Weak<Node>) {
+        let mut all = self.0.lock();
+        all.push_back(node);
+        let excess = all.len().saturating_sub(MAX_MEMFDS);
+        drop(all);
+        if excess > 0 {
+            // A few more than needed, so that not every mapping comes here.
+            self.reclaim(excess + MAX_MEMFDS / 16);
+        }
+    }
+
+    /// Moves up to `count` files that nobody has mapped back to the heap.
+    fn reclaim(&self, count: usize) {
+        let mut tries = self.0.lock().len();
+        let mut done = 0;
+        while done < count && tries > 0 {
+            tries -= 1;
+            let Some(weak) = self.0.lock().pop_front() else { break };
+            match weak.upgrade() {
+                Some(node) if !node.leave_memfd() => self.0.lock().push_back(weak),
+                _ => done += 1,
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.0.lock().len()
+    }
 }
 
 impl Default for Content {
@@ -243,11 +284,36 @@ impl Node {
     pub(super) fn memfd(&self, state: &mut State) -> Result<Arc<HostFd>> {
         let content = self.copy_up(state, u64::MAX)?;
         if let Content::Pages(pages) = content {
-            let fd = host::file::memfd(b"fncall-file")?;
+            let open = || self.core.cache.retry(|| host::file::memfd(b"fncall-file"));
+            let fd = match open() {
+                Err(Errno::MFILE | Errno::NFILE) => {
+                    self.core.memfds.reclaim(MAX_MEMFDS);
+                    open()?
+                }
+                other => other?,
+            };
             pages.copy_to(&fd)?;
             let (size, charged) = (pages.size(), pages.memory());
             *content = Content::Memfd(Memfd { fd: Arc::new(fd), size, charged });
+            self.core.memfds.enter(self.weak());
         }
         content.memfd().cloned().ok_or(Errno::STALE)
+    }
+
+    /// Moves the content back to the heap; `false` when somebody has it mapped or is at work on it.
+    fn leave_memfd(&self) -> bool {
+        // Whoever maps another file holds that file's lock: this one is not waited for.
+        let Some(mut state) = self.state.try_lock() else { return false };
+        let Body::Regular(content) = &mut state.body else { return true };
+        let Content::Memfd(memfd) = content else { return true };
+        // A mapping and a read in progress each hold a count of their own.
+        if Arc::strong_count(&memfd.fd) > 1 {
+            return false;
+        }
+        let quota = &self.core.quota;
+        let Ok(pages) = Pages::load(&memfd.fd, memfd.size, quota) else { return false };
+        quota.refund(memfd.charged);
+        *content = Content::Pages(pages);
+        true
     }
 }

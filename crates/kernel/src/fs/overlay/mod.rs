@@ -65,9 +65,11 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 16 GiB, a million inodes, 2048 descriptors.
+    /// Half of the machine's memory, as tmpfs(5) has it, and at most half of the kernel's heap; an inode a page of
+    /// that; 2048 descriptors.
     fn default() -> Self {
-        Limits { bytes: 16 << 30, inodes: 1 << 20, cached_fds: 2048 }
+        let bytes = (host::system::total_memory() / 2).min(host::layout::ARENA_LEN as u64 / 2);
+        Limits { bytes, inodes: bytes / PAGE_SIZE as u64, cached_fds: 2048 }
     }
 }
 
@@ -79,6 +81,7 @@ struct Core {
     quota: Quota,
     table: table::Table,
     cache: Arc<FdCache>,
+    memfds: content::Memfds,
     lower_root: Option<Arc<HostDir>>,
     /// Held while an entry moves between directories, so that the shape of the tree stands still.
     rename: Mutex<()>,
@@ -112,6 +115,7 @@ impl Overlay {
             quota: Quota::new(limits.bytes, limits.inodes),
             table: table::Table::default(),
             cache,
+            memfds: content::Memfds::default(),
             lower_root: lower.as_ref().map(|(dir, _)| dir.clone()),
             rename: Mutex::new(()),
         });

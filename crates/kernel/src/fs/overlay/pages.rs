@@ -92,6 +92,39 @@ impl Pages {
         Pages { size, lower: Some(Lower { fd, size, blocks, holes: BTreeMap::new() }), ..Pages::default() }
     }
 
+    /// The content of a memfd of `size` bytes, holes as holes.
+    ///
+    /// # Errors
+    /// `ENOSPC`; those of the host.
+    pub fn load(fd: &HostFd, size: u64, quota: &Quota) -> Result<Pages> {
+        let mut pages = Pages { size, ..Pages::default() };
+        let mut at = 0;
+        let result = loop {
+            let data = match fd.seek(at as i64, SEEK_DATA) {
+                Ok(data) if data < size => data,
+                Ok(_) | Err(Errno::NXIO) => break Ok(()),
+                Err(errno) => break Err(errno),
+            };
+            let hole = match fd.seek(data as i64, SEEK_HOLE) {
+                Ok(hole) => hole.min(size),
+                Err(errno) => break Err(errno),
+            };
+            let mut indices = data / PAGE..hole.div_ceil(PAGE);
+            let filled = indices.try_for_each(|index| {
+                let page = pages.make(index, true, quota)?;
+                fill(&mut page[..], fd, index * PAGE, size)
+            });
+            if filled.is_err() {
+                break filled;
+            }
+            at = hole;
+        };
+        if result.is_err() {
+            quota.refund(pages.memory());
+        }
+        result.map(|()| pages)
+    }
+
     /// Length in bytes.
     pub fn size(&self) -> u64 {
         self.size

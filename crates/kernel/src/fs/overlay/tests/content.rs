@@ -224,6 +224,40 @@ fn a_sparse_file_stays_sparse_when_mapped() {
 }
 
 #[test]
+fn files_nobody_maps_any_more_leave_their_memfds() {
+    let overlay = tmpfs();
+    let root = overlay.root();
+    let mut kept = Vec::new();
+    let files: Vec<_> = (0..1500u32)
+        .map(|n| {
+            let f = mkfile(&root, &format!("f{n}")).unwrap();
+            let file = open(&f);
+            truncate(&f, 100_000).unwrap();
+            write(&*file, 50_000, &n.to_le_bytes()).unwrap();
+            let source = file.mmap(0, 4096, true, true).unwrap();
+            if n == 3 {
+                kept.push(source);
+            }
+            f
+        })
+        .collect();
+    assert!(overlay.core.memfds.len() <= 1024);
+    for (n, f) in files.iter().enumerate() {
+        assert_eq!(content(f)[50_000..50_004], (n as u32).to_le_bytes());
+        let stat = f.stat().unwrap();
+        assert_eq!((stat.size, stat.blocks), (100_000, 8));
+    }
+    // The mapping that is still there has not been left behind.
+    write(&*open(&files[3]), 0, b"new").unwrap();
+    assert_eq!(mapped(&kept[0], 3), b"new");
+    for n in 0..1500 {
+        root.unlink(format!("f{n}").as_bytes()).unwrap();
+    }
+    drop((files, kept));
+    assert_eq!(overlay.core.quota.bytes().1, 0);
+}
+
+#[test]
 fn truncating_a_host_file_on_open_copies_nothing() {
     let (dir, _) = large();
     let overlay = dir.overlay();
