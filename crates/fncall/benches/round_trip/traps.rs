@@ -133,8 +133,10 @@ extern "C" fn nothing(_: i32, _: *mut libc::siginfo_t, _: *mut libc::ucontext_t)
 /// A fault and a handler that steps over it, without this crate.
 #[inline(never)]
 pub fn host_fault() -> f64 {
-    // SAFETY: the handler leads behind the faulting instruction.
-    with_handler(libc::SIGSEGV, step_over, || ns_per_call(CALLS, || unsafe { bench_fault() }))
+    with_handler(libc::SIGSEGV, step_over, || {
+        // SAFETY: the handler leads behind the faulting instruction.
+        ns_per_call(CALLS, || unsafe { bench_fault() })
+    })
 }
 
 /// A signal to this thread and an empty handler.
