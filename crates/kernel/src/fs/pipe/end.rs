@@ -82,7 +82,8 @@ impl End {
     }
 }
 
-/// Opens a fifo (fifo(7)): waits until the other side is open too.
+/// Opens a fifo (fifo(7)): waits until the other side is open too. Its pipe is this kernel's, also where the node lies
+/// in a directory of the host: processes outside are not on the other side.
 ///
 /// # Errors
 /// `ENXIO` for writing with `O_NONBLOCK` when nobody reads; `EINVAL` for an access mode that is none;
