@@ -2,9 +2,9 @@
 
 use super::at::{self, CWD, check_flags};
 use super::entry;
-use crate::task::Current;
+use crate::task::{Cred, Current};
 use crate::uaccess::{Args, PathBuf};
-use crate::vfs::{Fd, FileType};
+use crate::vfs::{Fd, FileType, Inode};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use linux_raw_sys::general::{AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, CAP_DAC_READ_SEARCH};
@@ -47,6 +47,7 @@ fn link(
             if target.kind() == FileType::Directory {
                 return Err(Errno::PERM);
             }
+            may_link(cred, &**target)?;
             // A file whose last name was removed stays without.
             if target.stat()?.nlink == 0 && !old.dentry().is_some_and(|dentry| dentry.is_linkable()) {
                 return Err(Errno::NOENT);
@@ -55,4 +56,18 @@ fn link(
         })
     })?;
     Ok(0)
+}
+
+/// As with `/proc/sys/fs/protected_hardlinks` set, which is what nearly every system has: others' files get a further
+/// name only from who could also write them, and no set-ID programs do (`may_linkat`).
+///
+/// # Errors
+/// `EPERM`.
+fn may_link(cred: &Cred, target: &dyn Inode) -> Result<()> {
+    if cred.owns(target)? {
+        return Ok(());
+    }
+    let mode = target.stat()?.mode;
+    let harmless = target.kind() == FileType::Regular && mode & 0o4000 == 0 && mode & 0o2010 != 0o2010;
+    if harmless && target.permission(cred, 6).is_ok() { Ok(()) } else { Err(Errno::PERM) }
 }

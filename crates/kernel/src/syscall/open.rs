@@ -6,7 +6,7 @@ use crate::task::{Cred, Current};
 use crate::uaccess::{Args, PathBuf};
 use crate::vfs::namei::{ForCreate, Found, Last, Parent, Resolve, Walk};
 use crate::vfs::notify::{self, Events};
-use crate::vfs::{Dentry, Fd, File, FileType, Inode, InodeRef, OpenFlags};
+use crate::vfs::{Dentry, Fd, File, FileType, Inode, InodeRef, OpenFlags, Writing};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
@@ -197,12 +197,23 @@ fn open_inode(
         return Err(Errno::PERM);
     }
     let truncate = how.has(OpenFlags::TRUNC) && kind == FileType::Regular && access != 0;
+    let writing = if truncate || how.flags.writable() { Writing::begin(&inode)? } else { None };
     if truncate {
         super::truncate::set_size(cred, &inode, 0)?;
     }
     let flags = how.flags - (OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::TRUNC);
     let ops = inode.clone().open(flags)?;
+    let counted = match writing {
+        Some(writing) if how.flags.writable() => {
+            writing.keep();
+            true
+        }
+        _ => false,
+    };
     let file = File::new(ops, inode, dentry, how.flags);
+    if counted {
+        file.set_writing();
+    }
     notify::on_file(&file, Events::OPEN);
     if truncate {
         notify::on_file(&file, Events::MODIFY);

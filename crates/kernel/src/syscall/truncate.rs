@@ -5,7 +5,7 @@ use super::rw::without_setid;
 use crate::task::{Cred, Current, Resource};
 use crate::uaccess::Args;
 use crate::vfs::notify::{self, Events};
-use crate::vfs::{FileType, InodeRef, SetAttr};
+use crate::vfs::{FileType, InodeRef, SetAttr, Writing};
 use crate::{Errno, Result};
 use linux_raw_sys::general::{CAP_FSETID, SIGXFSZ};
 
@@ -22,7 +22,9 @@ pub fn sys_truncate(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let cred = cur.cred();
     inode.permission(&cred, 2)?;
     check_limit(cur, inode, len)?;
+    let writing = Writing::begin(inode)?;
     set_size(&cred, inode, len)?;
+    drop(writing);
     found.changed(Events::MODIFY);
     Ok(0)
 }

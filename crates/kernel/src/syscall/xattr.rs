@@ -234,8 +234,9 @@ fn may_access(cred: &Cred, inode: &InodeRef, name: &[u8], mask: u32) -> Result<(
         return Err(Errno::INVAL);
     }
     if !name.starts_with(b"user.") {
-        // Access control lists ("system.") are not supported.
-        return Err(Errno::OPNOTSUPP);
+        // Access control lists can be asked for, but there are none and none can be made.
+        let list = name.starts_with(b"system.posix_acl_");
+        return Err(if list && mask & 2 == 0 { Errno::NODATA } else { Errno::OPNOTSUPP });
     }
     match inode.kind() {
         FileType::Regular => {}

@@ -3,7 +3,7 @@
 use crate::task::Cred;
 use crate::vfs::{
     CachePolicy, FileOps, FileSystem, FileType, Inode, InodeRef, NewNode, OpenFlags, ReaddirSink,
-    RenameFlags, SetAttr, Stat, StatFs, TimeSpec, WriteAt, XattrFlags, downcast_inode,
+    RenameFlags, SetAttr, Stat, StatFs, TimeSpec, WriteAt, WriteCount, XattrFlags, downcast_inode,
 };
 use crate::{Errno, Result};
 use alloc::boxed::Box;
@@ -46,6 +46,7 @@ struct Node {
     fs: Arc<dyn FileSystem>,
     kind: FileType,
     state: Mutex<State>,
+    writers: WriteCount,
 }
 
 struct State {
@@ -87,7 +88,7 @@ impl Node {
             xattrs: BTreeMap::new(),
             dead: false,
         };
-        Node { me, fs, kind, state: Mutex::new(state) }
+        Node { me, fs, kind, state: Mutex::new(state), writers: WriteCount::default() }
     }
 
     fn child(&self, new: &NewNode<'_>) -> Arc<Node> {
@@ -241,6 +242,9 @@ impl Inode for Node {
             FileType::Regular | FileType::Directory => Ok(Box::new(Open(self))),
             _ => Err(Errno::NXIO),
         }
+    }
+    fn write_count(&self) -> Option<&WriteCount> {
+        (self.kind == FileType::Regular).then_some(&self.writers)
     }
     fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
         self.state.lock().xattrs.get(name).cloned().ok_or(Errno::NODATA)

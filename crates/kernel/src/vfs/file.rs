@@ -280,9 +280,18 @@ pub struct File {
     keeps_position: bool,
     /// [`SETID_CHANGES`] when the inode was last seen without set-ID bits.
     setid_seen: AtomicU64,
+    /// What it holds of the inode's [`WriteCount`](super::WriteCount): see [`NOTHING`].
+    counted: AtomicU32,
     /// Whether flock(2) or an open-file-description lock was ever taken through it.
     pub(super) has_locks: AtomicBool,
 }
+
+/// It is not counted.
+const NOTHING: u32 = 0;
+/// It is one who writes.
+const WRITES: u32 = 1;
+/// It is a program that runs.
+const RUNS: u32 = 2;
 
 impl File {
     /// A file just opened. `flags` may hold creation flags; they are dropped.
@@ -305,6 +314,7 @@ impl File {
             setid_seen: AtomicU64::new(0),
             was_created: AtomicBool::new(false),
             write_hint: AtomicU32::new(0),
+            counted: AtomicU32::new(NOTHING),
             has_locks: AtomicBool::new(false),
             ops,
             inode,
@@ -335,6 +345,36 @@ impl File {
         }
         self.flags.store(flags.bits(), Relaxed);
         self.ops.set_flags(flags);
+    }
+
+    /// From now on it counts as one who writes; the caller has begun that with
+    /// [`begin_write`](super::WriteCount::begin_write), and the end of the file ends it.
+    pub fn set_writing(&self) {
+        self.counted.store(WRITES, Relaxed);
+    }
+
+    /// Keeps others from writing to it, because a program runs from it, until [`allow_write`](Self::allow_write) or the
+    /// end of the file.
+    ///
+    /// # Errors
+    /// `ETXTBSY` while somebody has it open for writing.
+    pub fn deny_write(&self) -> Result<()> {
+        if let Some(count) = self.inode.write_count()
+            && self.counted.load(Relaxed) == NOTHING
+        {
+            count.deny_write()?;
+            self.counted.store(RUNS, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Undoes [`deny_write`](Self::deny_write).
+    pub fn allow_write(&self) {
+        if self.counted.compare_exchange(RUNS, NOTHING, Relaxed, Relaxed).is_ok()
+            && let Some(count) = self.inode.write_count()
+        {
+            count.allow_write();
+        }
     }
 
     /// Type of the inode.
@@ -433,6 +473,11 @@ impl File {
 impl Drop for File {
     fn drop(&mut self) {
         super::notify::on_close(self);
+        match (*self.counted.get_mut(), self.inode.write_count()) {
+            (NOTHING, _) | (_, None) => {}
+            (WRITES, Some(count)) => count.end_write(),
+            (_, Some(count)) => count.allow_write(),
+        }
         if *self.has_locks.get_mut() {
             super::locks::release_file(self);
         }

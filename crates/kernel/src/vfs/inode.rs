@@ -5,6 +5,7 @@ use crate::task::Cred;
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::any::Any;
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use host::mutex::OnceLock;
 
 /// A shared inode.
@@ -202,6 +203,10 @@ pub trait Inode: Any + Send + Sync {
     fn special_slot(&self) -> Option<&SpecialSlot> {
         None
     }
+    /// Where to count who writes, for `ETXTBSY`; `None` where programs may be written to while they run.
+    fn write_count(&self) -> Option<&WriteCount> {
+        None
+    }
     /// Value of an extended attribute.
     ///
     /// # Errors
@@ -229,6 +234,68 @@ pub trait Inode: Any + Send + Sync {
     /// `ENODATA`, `EOPNOTSUPP`.
     fn remove_xattr(&self, name: &[u8]) -> Result<()> {
         Err(Errno::OPNOTSUPP)
+    }
+}
+
+/// How many write to a regular file, or how many programs run from it, which excludes writing (`i_writecount`).
+#[derive(Debug, Default)]
+pub struct WriteCount(AtomicI32);
+
+impl WriteCount {
+    /// One more who writes.
+    ///
+    /// # Errors
+    /// `ETXTBSY` while a program runs from the file.
+    pub fn begin_write(&self) -> Result<()> {
+        let more = |count: i32| (count >= 0).then(|| count + 1);
+        self.0.fetch_update(Relaxed, Relaxed, more).map(drop).map_err(|_| Errno::TXTBSY)
+    }
+
+    /// One less who writes.
+    pub fn end_write(&self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+
+    /// One more program that runs from the file.
+    ///
+    /// # Errors
+    /// `ETXTBSY` while somebody has it open for writing.
+    pub fn deny_write(&self) -> Result<()> {
+        let more = |count: i32| (count <= 0).then(|| count - 1);
+        self.0.fetch_update(Relaxed, Relaxed, more).map(drop).map_err(|_| Errno::TXTBSY)
+    }
+
+    /// One program less.
+    pub fn allow_write(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// Somebody who writes to an inode, counted until it is dropped.
+#[derive(Debug)]
+pub struct Writing<'a>(&'a WriteCount);
+
+impl<'a> Writing<'a> {
+    /// Begins; `None` where writers are not counted.
+    ///
+    /// # Errors
+    /// `ETXTBSY` while a program runs from the file.
+    #[inline]
+    pub fn begin(inode: &'a InodeRef) -> Result<Option<Writing<'a>>> {
+        let Some(count) = inode.write_count() else { return Ok(None) };
+        count.begin_write()?;
+        Ok(Some(Writing(count)))
+    }
+
+    /// Goes on counting: somebody else will end it.
+    pub fn keep(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.end_write();
     }
 }
 

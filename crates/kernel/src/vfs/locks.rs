@@ -126,13 +126,16 @@ enum Tried {
 
 /// Puts `wanted` in place of what its owner holds there; `None` for `exclusive` unlocks.
 fn replace_range(records: &mut Vec<Record>, wanted: Record, unlock: bool) {
+    // The locks of one owner stand together, where its first one was entered: F_GETLK tells the first in the way.
     let mut own = Vec::new();
     let mut others = Vec::with_capacity(records.len() + 2);
+    let mut place = None;
     for record in records.drain(..) {
         if record.owner != wanted.owner {
             others.push(record);
             continue;
         }
+        place.get_or_insert(others.len());
         if !record.overlaps(&wanted) {
             own.push(record);
             continue;
@@ -148,18 +151,15 @@ fn replace_range(records: &mut Vec<Record>, wanted: Record, unlock: bool) {
         own.push(wanted);
     }
     own.sort_unstable_by_key(|record| record.start);
-    for record in own {
-        match others.last_mut() {
-            Some(last)
-                if last.owner == record.owner
-                    && last.exclusive == record.exclusive
-                    && last.end + 1 == record.start =>
-            {
-                last.end = record.end;
-            }
-            _ => others.push(record),
+    own.dedup_by(|next, last| {
+        let joins = last.exclusive == next.exclusive && last.end + 1 == next.start;
+        if joins {
+            last.end = next.end;
         }
-    }
+        joins
+    });
+    let place = place.unwrap_or(others.len());
+    others.splice(place..place, own);
     *records = others;
 }
 

@@ -27,8 +27,8 @@ pub use file::{
     note_setid_change,
 };
 pub use inode::{
-    CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, SpecialSlot, XattrFlags,
-    downcast_inode,
+    CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, SpecialSlot, WriteCount,
+    Writing, XattrFlags, downcast_inode,
 };
 pub use poll::{PollEvents, PollTable, Registrations};
 pub use stat::{FileType, SetAttr, Stat, StatFs, TimeSpec};

@@ -10,7 +10,7 @@ use crate::fs::special;
 use crate::task::Cred;
 use crate::vfs::{
     CachePolicy, FileOps, FileSystem, FileType, Inode, InodeRef, NewNode, OpenFlags, RenameFlags, SetAttr,
-    SpecialSlot, Stat, XattrFlags, downcast_inode,
+    SpecialSlot, Stat, WriteCount, XattrFlags, downcast_inode,
 };
 use crate::{Errno, Result};
 use alloc::boxed::Box;
@@ -95,6 +95,7 @@ pub struct Node {
     /// Permission bits of the host, while unchanged.
     seen: Mutex<Seen>,
     special: SpecialSlot,
+    writers: WriteCount,
     this: Weak<Node>,
 }
 
@@ -154,6 +155,7 @@ impl Node {
             fd: FdSlot::default(),
             seen: Mutex::new(seen),
             special: SpecialSlot::new(),
+            writers: WriteCount::default(),
             this: this.clone(),
         })
     }
@@ -381,6 +383,10 @@ impl Inode for Node {
                 special::open(&inode, flags)
             }
         }
+    }
+
+    fn write_count(&self) -> Option<&WriteCount> {
+        (self.kind == FileType::Regular).then_some(&self.writers)
     }
 
     fn special_slot(&self) -> Option<&SpecialSlot> {

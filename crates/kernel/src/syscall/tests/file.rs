@@ -353,3 +353,26 @@ fn chroot_confines_and_what_lies_outside_is_called_unreachable() {
     assert_eq!(call!(t, g::__NR_getcwd, &mut buf[..], 32), Ok(15));
     assert_eq!(&buf[..15], b"(unreachable)/\0");
 }
+
+#[test]
+fn a_running_program_cannot_be_written_and_a_written_one_not_run() {
+    let mut t = Thread::root();
+    t.make_file(c"/f", b"");
+    let file = |t: &Thread, fd: usize| t.task.process.files.lock().get(fd as i32).unwrap();
+    let program = open(&mut t, c"/f", 0).unwrap();
+    let writer = open(&mut t, c"/f", O_WRONLY).unwrap();
+    assert_eq!(file(&t, program).deny_write(), Err(Errno::TXTBSY));
+    call!(t, g::__NR_close, writer).unwrap();
+    assert_eq!(file(&t, program).deny_write(), Ok(()));
+    assert_eq!(open(&mut t, c"/f", O_RDWR), Err(Errno::TXTBSY));
+    assert_eq!(open(&mut t, c"/f", O_TRUNC), Err(Errno::TXTBSY));
+    assert_eq!(call!(t, g::__NR_truncate, c"/f", 0), Err(Errno::TXTBSY));
+    assert!(open(&mut t, c"/f", 0).is_ok());
+    call!(t, g::__NR_close, program).unwrap();
+    assert_eq!(call!(t, g::__NR_truncate, c"/f", 0), Ok(0));
+    assert!(open(&mut t, c"/f", O_TRUNC).is_ok());
+    let program = open(&mut t, c"/f", 0).unwrap();
+    assert_eq!(file(&t, program).deny_write(), Ok(()));
+    file(&t, program).allow_write();
+    assert!(open(&mut t, c"/f", O_RDWR).is_ok());
+}

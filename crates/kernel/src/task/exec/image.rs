@@ -203,7 +203,10 @@ fn open(cur: &Current<'_>, dirfd: Fd, path: &[u8], flags: u32) -> ExecResult<Arc
         _ => fail(errno),
     })?;
     let ops = inode.clone().open(OpenFlags::empty()).map_err(fail)?;
-    Ok(File::new(ops, inode, dentry, OpenFlags::empty()))
+    let file = File::new(ops, inode, dentry, OpenFlags::empty());
+    // Until the file is closed, which for a program is when its last mapping goes.
+    file.deny_write().map_err(fail)?;
+    Ok(file)
 }
 
 /// The path as the program will see it (`bprm->filename`).

@@ -47,6 +47,8 @@ fn enter(cur: &mut Current<'_>, image: &Image) -> Result<()> {
     map(&mm, &image.program)?;
     if let Some(part) = &image.interpreter {
         map(&mm, part)?;
+        // Only the program itself stays protected from being written to.
+        part.file.allow_write();
     }
     let stack = &image.stack;
     let (sp, top) = (stack.sp as usize, image.layout.stack_top);
