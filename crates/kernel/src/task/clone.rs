@@ -386,13 +386,15 @@ pub fn move_out(cur: &mut Current<'_>, image: Image) -> Result<()> {
     let start = Start { image: Some(image), ..start_of(cur, &args, &task) };
     *process.mm.lock() = own_mm;
     let old = core::mem::replace(&mut *process.tasks.lock(), alloc::vec![task.clone()]);
+    // Before it runs: a program that makes a thread at once is refused while it borrows.
+    process.family.borrowed.store(false, Relaxed);
     match spawn_process(&process, &task, start) {
         Ok(()) => {
-            process.family.borrowed.store(false, Relaxed);
             cur.exit = Some(0);
             Ok(())
         }
         Err(errno) => {
+            process.family.borrowed.store(true, Relaxed);
             *process.tasks.lock() = old;
             *process.mm.lock() = cur.mm.clone();
             Err(no_room(errno))
