@@ -197,18 +197,14 @@ fn open_inode(
         return Err(Errno::PERM);
     }
     let truncate = how.has(OpenFlags::TRUNC) && kind == FileType::Regular && access != 0;
-    let writing = if truncate || how.flags.writable() { Writing::begin(&inode)? } else { None };
-    if truncate {
-        super::truncate::set_size(cred, &inode, 0)?;
-    }
     let flags = how.flags - (OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::TRUNC);
-    let ops = inode.clone().open(flags)?;
-    let counted = match writing {
-        Some(writing) if how.flags.writable() => {
-            writing.keep();
-            true
+    let (ops, counted) = {
+        let writing = if truncate || how.flags.writable() { Writing::begin(&inode)? } else { None };
+        if truncate {
+            super::truncate::set_size(cred, &inode, 0)?;
         }
-        _ => false,
+        let ops = inode.clone().open(flags)?;
+        (ops, how.flags.writable() && writing.map(Writing::keep).is_some())
     };
     let file = File::new(ops, inode, dentry, how.flags);
     if counted {
