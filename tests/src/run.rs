@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ pub fn run(job: &Job<'_>) -> io::Result<Outcome> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let started = Instant::now();
-    let mut child = command.spawn()?;
+    let mut child = spawn(&mut command)?;
     let group = Pid::from_child(&child);
     let feed = child.stdin.take().map(|mut pipe| {
         let bytes = job.stdin.to_vec();
@@ -107,6 +107,20 @@ pub fn run(job: &Job<'_>) -> io::Result<Outcome> {
     }
     let ending = if timed_out { Ending::TimedOut } else { ending(status) };
     Ok(Outcome { ending, stdout, stderr, wall: started.elapsed() })
+}
+
+/// Starts a program that may have been written a moment ago. Another thread of ours may be between fork and exec, and
+/// hold the file open for writing until then: the host answers "text file busy", and waiting a little helps.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..200 {
+        match command.spawn() {
+            Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy => {
+                thread::sleep(Duration::from_millis(5))
+            }
+            other => return other,
+        }
+    }
+    command.spawn()
 }
 
 fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<io::Result<Vec<u8>>> {

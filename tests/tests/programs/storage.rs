@@ -101,7 +101,7 @@ pub fn git(all: &mut Collection) {
         ("ls-files", &["ls-files", "-s"]),
         ("cat-file", &["cat-file", "-p", "HEAD^{tree}"]),
         ("rev-parse", &["rev-parse", "HEAD", "--show-toplevel"]),
-        ("blame", &["blame", "README"]),
+        ("blame", &["blame", "HEAD", "--", "README"]),
         ("count-objects", &["count-objects", "-v"]),
         ("branch", &["branch", "-av"]),
         ("grep", &["-c", "grep.threads=1", "grep", "-n", "me"]),
