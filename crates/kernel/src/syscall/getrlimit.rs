@@ -1,6 +1,6 @@
 //! getrlimit(2), setrlimit(2), prlimit(2).
 
-use crate::task::{Current, Process, find_process};
+use crate::task::{Current, Process, Resource, find_process};
 use crate::uaccess::{Args, get, put};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -22,6 +22,14 @@ fn set(cur: &Current<'_>, process: &Arc<Process>, number: u32, [soft, hard]: [u6
     let mut limits = *process.limits.lock();
     limits.0[number as usize] = (soft, hard);
     process.set_limits(limits);
+    if number == Resource::Cpu as u32 {
+        // The process itself sets its timer.
+        if Arc::ptr_eq(process, cur.process()) {
+            crate::time::run_expired(process);
+        } else if let Some(task) = process.tasks.lock().first() {
+            task.parker.kick();
+        }
+    }
     Ok(())
 }
 

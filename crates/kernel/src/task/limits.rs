@@ -48,6 +48,9 @@ pub const COUNT: usize = 16;
 pub struct Limits(pub [(u64, u64); COUNT]);
 
 impl Limits {
+    /// `RLIM_INFINITY`
+    pub const INFINITY: u64 = u64::MAX;
+
     /// The soft limit.
     #[inline]
     pub fn soft(&self, resource: Resource) -> u64 {

@@ -128,6 +128,7 @@ impl Process {
     pub fn set_limits(&self, limits: Limits) {
         self.nofile.store(limits.soft(Resource::Nofile), Relaxed);
         *self.limits.lock() = limits;
+        crate::time::limit_changed(self);
     }
 
     /// The soft limit of one resource.

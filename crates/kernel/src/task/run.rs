@@ -10,6 +10,8 @@ use host::user::{Event, UserThread};
 
 /// Runs the calling thread's program until it ends; answers the wait status.
 pub fn run(task: &Arc<Task>, mut user: UserThread) -> i32 {
+    crate::time::limit_changed(&task.process);
+    crate::time::run_expired(&task.process);
     loop {
         // Held for as long as the thread keeps them; execve and unshare ask for a new round.
         let files = task.process.files.lock().clone();

@@ -7,6 +7,7 @@
 //! What does not live here: timerfd(2), whose waiters sleep until its deadline by themselves (`crate::fs`).
 
 pub mod clock;
+mod cpu_limit;
 mod itimer;
 mod posix;
 mod queue;
@@ -28,6 +29,8 @@ use queue::{Queue, TimerId};
 #[derive(Debug, Default)]
 struct Timers {
     queue: Queue,
+    /// When `RLIMIT_CPU` is to be looked at again.
+    cpu_limit: Option<u64>,
     intervals: Intervals,
     posix: BTreeMap<i32, PosixTimer>,
     next_id: i32,
@@ -38,6 +41,8 @@ struct Timers {
 pub struct ProcessTimers {
     /// Whether anything is armed: what [`run_expired`] looks at first.
     armed: AtomicBool,
+    /// Whether `RLIMIT_CPU` was changed.
+    limit_changed: AtomicBool,
     timers: Mutex<Timers>,
 }
 
@@ -57,12 +62,21 @@ pub fn clear_on_exec(process: &Process) {
         while let Some((id, timer)) = timers.posix.pop_first() {
             timer.disarm(id, &mut timers.queue);
         }
+        timers.queue.set_alarms();
     });
+}
+
+/// `RLIMIT_CPU` of a process was set, by itself or by another one; also called when a process begins.
+pub fn limit_changed(process: &Process) {
+    process.timers.limit_changed.store(true, Release);
 }
 
 /// Sends the signals of all timers whose time has come.
 pub fn run_expired(process: &Arc<Process>) {
     let timers = &process.timers;
+    if timers.limit_changed.load(Acquire) {
+        cpu_limit::arm(process);
+    }
     if !timers.armed.load(Acquire) {
         return;
     }
@@ -70,6 +84,7 @@ pub fn run_expired(process: &Arc<Process>) {
         match id {
             TimerId::Interval(which) => itimer::expired(process, which, now),
             TimerId::Posix(id) => posix::expired(process, id, now),
+            TimerId::CpuLimit => cpu_limit::expired(process, now),
         }
     }
 }

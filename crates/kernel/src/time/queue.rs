@@ -12,6 +12,8 @@ pub(super) enum TimerId {
     Interval(u32),
     /// A POSIX timer by its number.
     Posix(i32),
+    /// `RLIMIT_CPU`.
+    CpuLimit,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,14 @@ impl Queue {
             }
         }
         None
+    }
+
+    /// Sets all host timers anew, in a process whose program came from another host process (vfork(2) and exec).
+    pub fn set_alarms(&mut self) {
+        for base in &mut self.bases {
+            base.set_to = None;
+            base.update();
+        }
     }
 
     /// Whether nothing is armed.
