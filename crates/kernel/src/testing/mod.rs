@@ -1,8 +1,8 @@
 //! System calls within a unit test: a process with a small tree of files, whose calls are made by number as a program
 //! makes them.
 //!
-//! The test's own memory is the user memory: any pointer to a live object will do. A pointer that must fail is
-//! [`BAD`]; one to an unmapped page would kill the test, because nothing here catches the fault.
+//! The test's own memory is the user memory: any pointer to a live object will do; its provenance is exposed, because
+//! the kernel makes a pointer of the number again. One that must fail is [`BAD`]; one to an unmapped page would kill the test, because nothing here catches the fault.
 
 pub mod memfs;
 
@@ -39,46 +39,50 @@ numbers!(i32 u32 i64 u64 usize);
 
 impl Argument for &CStr {
     fn raw(&self) -> usize {
-        self.as_ptr().addr()
+        self.as_ptr().expose_provenance()
     }
 }
 
 impl<T> Argument for *const T {
     fn raw(&self) -> usize {
-        self.addr()
+        self.expose_provenance()
     }
 }
 
 impl<T> Argument for *mut T {
     fn raw(&self) -> usize {
-        self.addr()
+        self.expose_provenance()
     }
 }
 
 impl<T> Argument for &[T] {
     fn raw(&self) -> usize {
-        self.as_ptr().addr()
+        self.as_ptr().expose_provenance()
     }
 }
 
 impl<T> Argument for &mut [T] {
     fn raw(&self) -> usize {
-        self.as_ptr().addr()
+        self.as_ptr().expose_provenance()
     }
 }
 
 /// Makes a system call: `call!(thread, g::__NR_openat, CWD, c"/x", 0)`.
 #[macro_export]
 macro_rules! call {
-    ($thread:expr, $number:expr $(, $arg:expr)*) => {{
-        #[allow(unused_mut, unused_assignments, unused_variables)]
-        {
-            let mut args = [0usize; 6];
-            let mut n = 0;
-            $( args[n] = $crate::testing::Argument::raw(&$arg); n += 1; )*
-            $thread.call($number, args)
+    ($thread:expr, $number:expr $(, $arg:expr)*) => {
+        // Objects made in the argument list live until the match ends, so until the call is done.
+        match [$( $crate::testing::Argument::raw(&$arg) ),*] {
+            args => $thread.call($number, $crate::testing::six(&args)),
         }
-    }};
+    };
+}
+
+/// The arguments as the registers hold them; those not given are 0.
+pub fn six(given: &[usize]) -> [usize; 6] {
+    let mut args = [0; 6];
+    args[..given.len()].copy_from_slice(given);
+    args
 }
 
 /// One thread of a process of its own.
@@ -240,6 +244,6 @@ impl Thread {
     pub fn lstat(&mut self, path: &CStr) -> Result<g::stat> {
         let mut out = core::mem::MaybeUninit::<[u64; size_of::<g::stat>() / 8]>::zeroed();
         call!(self, g::__NR_lstat, path, out.as_mut_ptr())?;
-        crate::uaccess::get(out.as_ptr().addr())
+        crate::uaccess::get(out.as_ptr().expose_provenance())
     }
 }

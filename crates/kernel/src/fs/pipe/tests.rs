@@ -144,8 +144,10 @@ fn a_bad_address_leaves_the_bytes_where_they_are() {
         write(&w, &vec![7; len]).unwrap();
         assert_eq!(r.ops.read(&mut IoDst::user(BAD, len), 0, true), Err(Errno::FAULT));
         let mut good = vec![0u8; 50];
-        let segments =
-            [Segment { addr: good.as_mut_ptr().addr(), len: 50 }, Segment { addr: BAD, len: len - 50 }];
+        let segments = [
+            Segment { addr: good.as_mut_ptr().expose_provenance(), len: 50 },
+            Segment { addr: BAD, len: len - 50 },
+        ];
         assert_eq!(r.ops.read(&mut IoDst::user_vec(&segments), 0, true), Err(Errno::FAULT));
         assert_eq!(read(&r, 1 << 16).unwrap(), vec![7; len]);
     }
@@ -156,7 +158,8 @@ fn a_bad_address_leaves_the_bytes_where_they_are() {
     }
     // What went whole pages far stays.
     let good = vec![1u8; 5000];
-    let segments = [Segment { addr: good.as_ptr().addr(), len: 5000 }, Segment { addr: BAD, len: 5000 }];
+    let segments =
+        [Segment { addr: good.as_ptr().expose_provenance(), len: 5000 }, Segment { addr: BAD, len: 5000 }];
     let (count, _) = w.ops.write(&mut IoSrc::user_vec(&segments), WriteAt::Offset(0), true).unwrap();
     assert_eq!(count, 4096);
     // A full pipe is full before anybody looks at the address.

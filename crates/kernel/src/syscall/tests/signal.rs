@@ -47,7 +47,7 @@ fn deliver(t: &mut Thread, interrupted: Option<Errno>) -> Option<i32> {
 /// A stack in the test's memory, the program's stack pointer in the middle of it.
 fn give_stack(t: &mut Thread) -> Vec<u64> {
     let stack = vec![0u64; 4096];
-    let top = stack.as_ptr().addr() + 3000 * 8;
+    let top = stack.as_ptr().expose_provenance() + 3000 * 8;
     t.with_current(|cur| {
         let regs = cur.user.regs_mut();
         regs.rsp = top;
@@ -243,7 +243,7 @@ fn handlers_run_on_the_alternate_stack_once() {
     let mut t = Thread::root();
     let _stack = give_stack(&mut t);
     let alt = vec![0u64; 4096];
-    let (start, end) = (alt.as_ptr().addr(), alt.as_ptr().addr() + 4096 * 8);
+    let (start, end) = (alt.as_ptr().expose_provenance(), alt.as_ptr().expose_provenance() + 4096 * 8);
     assert_eq!(call!(t, g::__NR_sigaltstack, &[start, 0, 4096 * 8][..], 0), Ok(0));
     handle(&mut t, USR1, g::SA_ONSTACK | g::SA_NODEFER, 0);
     kill_self(&mut t, USR1);

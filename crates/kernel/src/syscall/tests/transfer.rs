@@ -60,7 +60,7 @@ fn append_writes_at_the_end_even_by_pwrite() {
     assert_eq!(call!(t, g::__NR_lseek, fd, 0, g::SEEK_CUR), Ok(4));
     assert_eq!(t.content(c"/f"), b"abcde");
     // RWF_NOAPPEND (0x20) undoes it for one call.
-    let iov = [b"X".as_ptr().addr(), 1];
+    let iov = [b"X".as_ptr().expose_provenance(), 1];
     assert_eq!(call!(t, g::__NR_pwritev2, fd, &iov[..], 1, 0, 0, 0x20), Ok(1));
     assert_eq!(t.content(c"/f"), b"Xbcde");
 }
@@ -69,18 +69,18 @@ fn append_writes_at_the_end_even_by_pwrite() {
 fn vectors_move_in_order_and_refuse_nonsense() {
     let mut t = Thread::root();
     let fd = open(&mut t, c"/f", O_CREAT | O_RDWR).unwrap();
-    let iov = [[b"ab".as_ptr().addr(), 2], [0, 0], [b"cde".as_ptr().addr(), 3]];
+    let iov = [[b"ab".as_ptr().expose_provenance(), 2], [0, 0], [b"cde".as_ptr().expose_provenance(), 3]];
     assert_eq!(call!(t, g::__NR_writev, fd, &iov[..], 3), Ok(5));
     assert_eq!(call!(t, g::__NR_pwritev, fd, &iov[..], 3, 5, 0), Ok(5));
     assert_eq!(t.content(c"/f"), b"abcdeabcde");
     let mut buf = [0u8; 4];
-    let into = [[buf.as_mut_ptr().addr(), 1], [buf.as_mut_ptr().addr() + 1, 3]];
+    let into = [[buf.as_mut_ptr().expose_provenance(), 1], [buf.as_mut_ptr().expose_provenance() + 1, 3]];
     assert_eq!(call!(t, g::__NR_preadv, fd, &into[..], 2, 1, 0), Ok(4));
     assert_eq!(&buf, b"bcde");
     assert_eq!(call!(t, g::__NR_readv, fd, &into[..], 1025), Err(Errno::INVAL));
     assert_eq!(call!(t, g::__NR_readv, fd, BAD, 1), Err(Errno::FAULT));
     assert_eq!(call!(t, g::__NR_readv, fd, BAD, 0), Ok(0));
-    let huge = [[buf.as_ptr().addr(), usize::MAX]];
+    let huge = [[buf.as_ptr().expose_provenance(), usize::MAX]];
     assert_eq!(call!(t, g::__NR_readv, fd, &huge[..], 1), Err(Errno::INVAL));
     assert_eq!(call!(t, g::__NR_preadv2, fd, &into[..], 2, 0, 0, 0x1000), Err(Errno::OPNOTSUPP));
     // Position -1 means the file's own.
