@@ -5,6 +5,7 @@ mod content;
 mod dirs;
 mod listing;
 mod model;
+mod threads;
 
 extern crate std;
 

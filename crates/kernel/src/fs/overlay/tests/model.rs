@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::{println, vec};
 
 /// A small generator of numbers (xorshift64*), so that a failure can be repeated by its seed.
-struct Random(u64);
+pub(super) struct Random(pub u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -18,16 +18,16 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 8
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 
     /// Sizes and offsets near the edges of pages, now and then large.
-    fn offset(&mut self) -> u64 {
+    pub fn offset(&mut self) -> u64 {
         match self.below(4) {
             0 => self.below(100),
             1 => 4096 * self.below(4) + self.below(3),
