@@ -1,19 +1,17 @@
 //! From the configuration of the command line to the first program, and from its end to the exit of the instance.
 
 use crate::fs;
-use crate::signal::{ProcessSignals, TaskSignals};
 use crate::task::{Cred, ExecError, FsContext, Limits, Process, Task};
-use crate::time::ProcessTimers;
 use crate::vfs::{Dentry, FdTable};
 use crate::{Errno, Result, stats, task};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use config::{BootConfig, exit_code};
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize};
+use core::sync::atomic::AtomicI32;
 use host::boot::die;
 use host::file::HostFd;
 use host::io::IoDst;
-use host::mutex::{Mutex, OnceLock};
+use host::mutex::OnceLock;
 use host::user::UserThread;
 
 /// The program's process number: pid 1 is the kernel's own.
@@ -189,45 +187,18 @@ fn host_limits() -> Limits {
 }
 
 fn first_task(root: &Arc<Dentry>, cwd: &Arc<Dentry>) -> Arc<Task> {
-    let limits = host_limits();
     let process = Arc::new(Process {
-        pid: FIRST_PID,
-        ppid: AtomicI32::new(1),
-        pgid: AtomicI32::new(FIRST_PID),
-        sid: AtomicI32::new(FIRST_PID),
-        cred: Mutex::new(Arc::new(host_cred())),
-        mm: Mutex::new(crate::mm::AddressSpace::new_for_boot()),
-        files: Mutex::new(FdTable::new()),
-        fs: Mutex::new(Arc::new(FsContext {
-            root: Mutex::new(root.clone()),
-            cwd: Mutex::new(cwd.clone()),
-            umask: AtomicU32::new(host::boot::host_umask()),
-        })),
-        limits: Mutex::new(limits),
-        nofile: AtomicU64::new(limits.soft(task::Resource::Nofile)),
-        exec: Mutex::default(),
-        signals: ProcessSignals::default(),
-        timers: ProcessTimers::default(),
-        start_ns: host::clock::monotonic_ns(),
-        tasks: Mutex::new(Vec::new()),
-        death_signal: AtomicI32::new(0),
-        dumpable: AtomicI32::new(1),
-        subreaper: AtomicI32::new(0),
-        thp_disable: AtomicI32::new(0),
-        timer_slack_ns: AtomicU64::new(50_000),
-        personality: AtomicU32::new(0),
         nice: AtomicI32::new(host::system::nice()),
-        family: Default::default(),
+        ..Process::new(
+            FIRST_PID,
+            Arc::new(host_cred()),
+            crate::mm::AddressSpace::new_for_boot(),
+            FdTable::new(),
+            FsContext::new(root.clone(), cwd.clone(), host::boot::host_umask()),
+            host_limits(),
+        )
     });
-    let task = Arc::new(Task {
-        tid: FIRST_PID,
-        process: process.clone(),
-        name: Mutex::new([0; 16]),
-        signals: TaskSignals::default(),
-        parker: host::park::current(),
-        clear_child_tid: AtomicUsize::new(0),
-        robust_list: Mutex::new((0, 0)),
-    });
+    let task = Arc::new(Task::new(FIRST_PID, &process, host::park::current()));
     process.tasks.lock().push(task.clone());
     task::register(&process);
     task

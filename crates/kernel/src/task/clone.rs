@@ -11,12 +11,10 @@
 use super::exec::Image;
 use super::{Current, Process, Task, exit, find_process, processes, register};
 use crate::signal::{ProcessSignals, TaskSignals};
-use crate::time::ProcessTimers;
 use crate::uaccess::put;
 use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use host::mutex::Mutex;
@@ -159,32 +157,26 @@ fn new_process(cur: &Current<'_>, args: &CloneArgs, pid: i32) -> Process {
     let has = |flag: u32| args.flags & u64::from(flag) != 0;
     let parent = cur.process();
     let ppid = if has(g::CLONE_PARENT) { parent.ppid.load(Relaxed) } else { parent.pid };
-    let limits = *parent.limits.lock();
     let copy = |value: &AtomicI32| AtomicI32::new(value.load(Relaxed));
     let process = Process {
-        pid,
         ppid: AtomicI32::new(ppid),
         pgid: copy(&parent.pgid),
         sid: copy(&parent.sid),
-        cred: Mutex::new(parent.cred()),
-        mm: Mutex::new(cur.mm.clone()),
-        files: Mutex::new(if has(g::CLONE_FILES) { cur.files.clone() } else { cur.files.duplicate() }),
-        fs: Mutex::new(if has(g::CLONE_FS) { cur.fs.clone() } else { cur.fs.duplicate() }),
-        limits: Mutex::new(limits),
-        nofile: AtomicU64::new(parent.nofile.load(Relaxed)),
         exec: Mutex::new(parent.exec.lock().clone()),
         signals: ProcessSignals::inherit(&parent.signals),
-        timers: ProcessTimers::default(),
-        start_ns: host::clock::monotonic_ns(),
-        tasks: Mutex::new(Vec::new()),
-        death_signal: AtomicI32::new(0),
         dumpable: copy(&parent.dumpable),
-        subreaper: AtomicI32::new(0),
         thp_disable: copy(&parent.thp_disable),
         timer_slack_ns: AtomicU64::new(parent.timer_slack_ns.load(Relaxed)),
         personality: AtomicU32::new(parent.personality.load(Relaxed)),
         nice: copy(&parent.nice),
-        family: Default::default(),
+        ..Process::new(
+            pid,
+            parent.cred(),
+            cur.mm.clone(),
+            if has(g::CLONE_FILES) { cur.files.clone() } else { cur.files.duplicate() },
+            if has(g::CLONE_FS) { cur.fs.clone() } else { cur.fs.duplicate() },
+            *parent.limits.lock(),
+        )
     };
     process.family.exit_signal.store(args.exit_signal as i32, Relaxed);
     process
@@ -199,13 +191,10 @@ fn new_task(
 ) -> Arc<Task> {
     let has = |flag: u32| args.flags & u64::from(flag) != 0;
     let task = Arc::new(Task {
-        tid,
-        process: process.clone(),
         name: Mutex::new(*cur.task.name.lock()),
         signals: TaskSignals::inherit(&cur.task.signals, has(g::CLONE_VM)),
-        parker,
         clear_child_tid: AtomicUsize::new(if has(g::CLONE_CHILD_CLEARTID) { args.child_tid } else { 0 }),
-        robust_list: Mutex::new((0, 0)),
+        ..Task::new(tid, process, parker)
     });
     process.tasks.lock().push(task.clone());
     task
@@ -375,13 +364,9 @@ pub fn move_out(cur: &mut Current<'_>, image: Image) -> Result<()> {
     let own_mm = cur.mm.fork();
     let args = CloneArgs::default();
     let task = Arc::new(Task {
-        tid: cur.task.tid,
-        process: process.clone(),
         name: Mutex::new(*cur.task.name.lock()),
         signals: TaskSignals::inherit(&cur.task.signals, true),
-        parker: Parker::unbound(),
-        clear_child_tid: AtomicUsize::new(0),
-        robust_list: Mutex::new((0, 0)),
+        ..Task::new(cur.task.tid, &process, Parker::unbound())
     });
     let start = Start { image: Some(image), ..start_of(cur, &args, &task) };
     *process.mm.lock() = own_mm;

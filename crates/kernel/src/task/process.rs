@@ -21,13 +21,14 @@ pub struct FsContext {
 }
 
 impl FsContext {
+    /// Made of its parts.
+    pub fn new(root: Arc<Dentry>, cwd: Arc<Dentry>, umask: u32) -> Arc<FsContext> {
+        Arc::new(FsContext { root: Mutex::new(root), cwd: Mutex::new(cwd), umask: AtomicU32::new(umask) })
+    }
+
     /// A copy (fork(2) without `CLONE_FS`).
     pub fn duplicate(&self) -> Arc<FsContext> {
-        Arc::new(FsContext {
-            root: Mutex::new(self.root.lock().clone()),
-            cwd: Mutex::new(self.cwd.lock().clone()),
-            umask: AtomicU32::new(self.umask.load(Relaxed)),
-        })
+        Self::new(self.root.lock().clone(), self.cwd.lock().clone(), self.umask.load(Relaxed))
     }
 }
 
@@ -119,6 +120,43 @@ pub struct Task {
 }
 
 impl Process {
+    /// A process as a system begins with one: leader of a group and a session of its own, child of process 1, everything
+    /// that prctl(2) and personality(2) set at its default, and no thread yet.
+    pub fn new(
+        pid: i32,
+        cred: Arc<Cred>,
+        mm: Arc<AddressSpace>,
+        files: Arc<FdTable>,
+        fs: Arc<FsContext>,
+        limits: Limits,
+    ) -> Process {
+        Process {
+            pid,
+            ppid: AtomicI32::new(1),
+            pgid: AtomicI32::new(pid),
+            sid: AtomicI32::new(pid),
+            cred: Mutex::new(cred),
+            mm: Mutex::new(mm),
+            files: Mutex::new(files),
+            fs: Mutex::new(fs),
+            limits: Mutex::new(limits),
+            nofile: AtomicU64::new(limits.soft(Resource::Nofile)),
+            exec: Mutex::default(),
+            signals: ProcessSignals::default(),
+            timers: ProcessTimers::default(),
+            start_ns: host::clock::monotonic_ns(),
+            tasks: Mutex::new(Vec::new()),
+            death_signal: AtomicI32::new(0),
+            dumpable: AtomicI32::new(1),
+            subreaper: AtomicI32::new(0),
+            thp_disable: AtomicI32::new(0),
+            timer_slack_ns: AtomicU64::new(50_000),
+            personality: AtomicU32::new(0),
+            nice: AtomicI32::new(0),
+            family: Default::default(),
+        }
+    }
+
     /// The credentials now.
     pub fn cred(&self) -> Arc<Cred> {
         self.cred.lock().clone()
@@ -138,6 +176,19 @@ impl Process {
 }
 
 impl Task {
+    /// A thread of `process`, not yet in its list: without a name, every signal unblocked.
+    pub fn new(tid: i32, process: &Arc<Process>, parker: Arc<host::park::Parker>) -> Task {
+        Task {
+            tid,
+            process: process.clone(),
+            name: Mutex::new([0; 16]),
+            signals: TaskSignals::default(),
+            parker,
+            clear_child_tid: AtomicUsize::new(0),
+            robust_list: Mutex::new((0, 0)),
+        }
+    }
+
     /// The name up to its NUL.
     pub fn comm(&self) -> Vec<u8> {
         let name = *self.name.lock();

@@ -7,17 +7,14 @@
 pub mod memfs;
 
 use crate::mm::{AddressSpace, Layout};
-use crate::signal::{ProcessSignals, TaskSignals};
 use crate::task::{Cred, Current, FsContext, Limits, Process, Resource, Task};
-use crate::time::ProcessTimers;
 use crate::uaccess::Args;
 use crate::vfs::{Dentry, FdTable};
 use crate::{Result, syscall};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize};
-use host::mutex::Mutex;
+use core::sync::atomic::AtomicI32;
 use host::user::UserThread;
 use linux_raw_sys::general as g;
 
@@ -130,45 +127,16 @@ impl Thread {
         let pid = NEXT_PID.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
         let mut limits = Limits([(u64::MAX, u64::MAX); 16]);
         limits.0[Resource::Nofile as usize] = (1024, 4096);
-        let process = Arc::new(Process {
+        let process = Arc::new(Process::new(
             pid,
-            ppid: AtomicI32::new(1),
-            pgid: AtomicI32::new(pid),
-            sid: AtomicI32::new(pid),
-            cred: Mutex::new(Arc::new(cred)),
-            mm: Mutex::new(AddressSpace::new(Layout::default())),
-            files: Mutex::new(FdTable::new()),
-            fs: Mutex::new(Arc::new(FsContext {
-                root: Mutex::new(root.clone()),
-                cwd: Mutex::new(root.clone()),
-                umask: AtomicU32::new(0o022),
-            })),
-            limits: Mutex::new(limits),
-            nofile: AtomicU64::new(1024),
-            exec: Mutex::default(),
-            signals: ProcessSignals::default(),
-            timers: ProcessTimers::default(),
-            start_ns: 0,
-            tasks: Mutex::new(Vec::new()),
-            death_signal: AtomicI32::new(0),
-            dumpable: AtomicI32::new(1),
-            subreaper: AtomicI32::new(0),
-            thp_disable: AtomicI32::new(0),
-            timer_slack_ns: AtomicU64::new(50_000),
-            personality: AtomicU32::new(0),
-            nice: AtomicI32::new(0),
-            family: Default::default(),
-        });
-        let task = Arc::new(Task {
-            tid: pid,
-            process: process.clone(),
-            name: Mutex::new([0; 16]),
-            signals: TaskSignals::default(),
-            // The test's own thread: nothing sent to it needs a kick, for which there would be no handler.
-            parker: host::park::current(),
-            clear_child_tid: AtomicUsize::new(0),
-            robust_list: Mutex::new((0, 0)),
-        });
+            Arc::new(cred),
+            AddressSpace::new(Layout::default()),
+            FdTable::new(),
+            FsContext::new(root.clone(), root.clone(), 0o022),
+            limits,
+        ));
+        // The test's own thread: nothing sent to it needs a kick, for which there would be no handler.
+        let task = Arc::new(Task::new(pid, &process, host::park::current()));
         process.tasks.lock().push(task.clone());
         crate::task::register(&process);
         Thread { task, user: UserThread::new() }
