@@ -23,11 +23,13 @@ pub use stats::write_stats;
 pub(super) use table::Patches;
 
 use super::space::{AddressSpace, Inner};
-use super::vma::VmFlags;
+use super::vma::{VmFlags, page_down, page_up};
 use crate::task::Current;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use host::code::CodeWrite;
+use image::Image;
 use linux_raw_sys::general as g;
 use rewriter::{Code, Hints, Patch, Refusal, State, Store, Write};
 use stats::Left;
@@ -40,7 +42,7 @@ const WIDE_VIEW: usize = 64 << 10;
 /// So many traps of a site before it is worth planning a patch; a plan costs as much as some tens of traps.
 const TRAPS_BEFORE_PLAN: u32 = 4;
 /// Patches other than the one at hand must lie so near to compete for the same bytes.
-const NEIGHBOURHOOD: u64 = 1024;
+const NEIGHBOURHOOD: usize = 1024;
 
 /// A system call came by SIGSYS: patch the site (`rip - 2`) if that can be done, and set `rip` to where the
 /// program goes on.
@@ -144,7 +146,7 @@ impl Inner {
             Some((Some(at), image)) => (at, Some(image)),
             _ => (self.room_near(site).ok_or(Left::Refused(Refusal::OutOfReach))?, None),
         };
-        let made = self.plan(site, rax, at).map_err(Left::Refused).and_then(|patch| {
+        let made = self.plan(site, rax, at, image.as_ref()).map_err(Left::Refused).and_then(|patch| {
             if patch.quiesce && !alone {
                 return Err(Left::Threads);
             }
@@ -160,9 +162,19 @@ impl Inner {
     }
 
     /// Asks the rewriter, with little first, with the whole function when that is not enough.
-    fn plan(&self, site: usize, rax: u64, trampoline_at: usize) -> Result<Patch, Refusal> {
+    fn plan(
+        &self,
+        site: usize,
+        rax: u64,
+        trampoline_at: usize,
+        image: Option<&Image>,
+    ) -> Result<Patch, Refusal> {
         let (start, end, _) = self.patchable(site).ok_or(Refusal::NotSyscall)?;
-        let fixed = self.patches.fixed_near(site as u64, NEIGHBOURHOOD);
+        let near = site.saturating_sub(NEIGHBOURHOOD)..site.saturating_add(NEIGHBOURHOOD);
+        let mut fixed = self.patches.fixed_in(&near);
+        // Plans of a file must not contradict each other, made here or not.
+        let planned = image.map(|image| image.planned_in(near)).unwrap_or_default();
+        fixed.extend(planned.iter().flat_map(|patch| patch.fixed.iter().copied()));
         let entry = host::user::jump_entry() as u64;
         let ask = |low: usize, high: usize, function: Option<(u64, u64)>| {
             let view = View::read(low.max(start), high.min(end)).ok_or(Refusal::Cut)?;
@@ -183,37 +195,58 @@ impl Inner {
         }
     }
 
-    /// Places the trampoline and makes the stores.
-    fn carry_out(&mut self, patch: Patch, alone: bool, image: Option<&image::Image>) -> Result<(), Left> {
+    /// Makes a patch, and with it all others that are planned for its pages: what they cost is making pages
+    /// writable, and a copy of each.
+    fn carry_out(&mut self, patch: Patch, alone: bool, image: Option<&Image>) -> Result<(), Left> {
         let (start, end, prot) = self.patchable(patch.site as usize).ok_or(Left::Mapping)?;
-        let view = read_around(&patch).ok_or(Left::Mapping)?;
+        self.may_carry_out(&patch, alone, (start, end))?;
+        let mut patches = alloc::vec![patch];
+        if let Some(image) = image {
+            image.ensure_area(self).ok_or(Left::Refused(Refusal::OutOfReach))?;
+            let pages = pages_of(&patches[0]);
+            for other in image.planned_in(pages.clone()) {
+                let (low, high) = (pages.start as u64, pages.end as u64);
+                let here = other.fixed.iter().all(|&(from, to)| low <= from && to <= high);
+                let free = patches.iter().all(|patch| !overlap(&patch.fixed, &other.fixed));
+                let wanted = here && free && (alone || !other.quiesce);
+                if wanted && self.may_carry_out(&other, alone, (start, end)).is_ok() {
+                    patches.push(other);
+                }
+            }
+        }
+        let trampoline = |patch| {
+            let Patch { trampoline_at, trampoline, .. }: &Patch = patch;
+            CodeWrite { addr: *trampoline_at as usize, bytes: trampoline, whole_word: false }
+        };
+        let trampolines: Vec<_> = patches.iter().map(trampoline).collect();
+        host::code::write(g::PROT_READ | g::PROT_EXEC, &trampolines, false).map_err(|_| Left::Host)?;
+        let writes: Vec<_> = patches.iter().flat_map(|patch| &patch.writes).map(code_write).collect();
+        host::code::write(prot, &writes, !alone).map_err(|_| Left::Host)?;
+        for patch in patches {
+            stats::patched(patch.route);
+            self.patches.insert(patch);
+        }
+        Ok(())
+    }
+
+    /// Whether a planned patch fits what is in memory now, in the mapping `start..end`.
+    fn may_carry_out(&self, patch: &Patch, alone: bool, (start, end): (usize, usize)) -> Result<(), Left> {
+        let view = read_around(patch).ok_or(Left::Mapping)?;
         let inside = view.base >= start && view.base + view.bytes.len() <= end;
         if !inside || patch.state(&view.code()) != State::Original {
             return Err(Left::Mapping);
         }
-        let taken = self.patches.fixed_near(patch.site, NEIGHBOURHOOD);
-        let meets = |&(from, to): &(u64, u64)| taken.iter().any(|&(a, b)| a < to && from < b);
-        if patch.fixed.iter().any(meets) {
+        let site = patch.site as usize;
+        let near = site.saturating_sub(NEIGHBOURHOOD)..site.saturating_add(NEIGHBOURHOOD);
+        let at = patch.trampoline_at as usize;
+        if overlap(&self.patches.fixed_in(&near), &patch.fixed)
+            || self.patches.is_trampoline(at, at + patch.trampoline.len())
+        {
             return Err(Left::Refused(Refusal::Fixed));
         }
         if !alone && patch.writes.len() > 1 && !host::code::can_synchronize() {
             return Err(Left::Threads);
         }
-        if let Some(image) = image {
-            image.ensure_area(self).ok_or(Left::Refused(Refusal::OutOfReach))?;
-        }
-        let at = patch.trampoline_at as usize;
-        if self.patches.is_trampoline(at, at + patch.trampoline.len()) {
-            return Err(Left::Refused(Refusal::OutOfReach));
-        }
-        let trampoline =
-            CodeWrite { addr: patch.trampoline_at as usize, bytes: &patch.trampoline, whole_word: false };
-        host::code::write(g::PROT_READ | g::PROT_EXEC, &[trampoline], false).map_err(|_| Left::Host)?;
-        if store(prot, &patch.writes, !alone).is_err() {
-            return Err(Left::Host);
-        }
-        stats::patched(patch.route);
-        self.patches.insert(patch);
         Ok(())
     }
 
@@ -281,20 +314,20 @@ impl Inner {
             return;
         }
         let Some(vma) = self.tree.find(patch.site as usize) else { return };
-        if let Err(errno) = store(vma.flags.prot(), &patch.undo(), true) {
+        if let Err(errno) = store(vma.flags.prot(), &patch.undo()) {
             host::log!(Error, "cannot take the patch at {:#x} back: {errno}", patch.site);
         }
     }
 }
 
-/// Makes the stores of a patch, in pages that have the protection `prot`.
-fn store(prot: u32, writes: &[Write], sync: bool) -> crate::Result<()> {
-    let each = |write| {
-        let Write { addr, bytes, store, .. }: &Write = write;
-        CodeWrite { addr: *addr as usize, bytes, whole_word: *store == Store::Word }
-    };
-    let writes: Vec<_> = writes.iter().map(each).collect();
-    host::code::write(prot, &writes, sync)
+/// Whether any two of the ranges meet.
+fn overlap(some: &[(u64, u64)], others: &[(u64, u64)]) -> bool {
+    some.iter().any(|&(from, to)| others.iter().any(|&(a, b)| a < to && from < b))
+}
+
+/// A store of the rewriter as one for the host.
+fn code_write(write: &Write) -> CodeWrite<'_> {
+    CodeWrite { addr: write.addr as usize, bytes: &write.bytes, whole_word: write.store == Store::Word }
 }
 
 /// A copy of some code.
@@ -319,4 +352,17 @@ fn read_around(patch: &Patch) -> Option<View> {
     let start = patch.writes.iter().map(|write| write.addr).min()?;
     let end = patch.writes.iter().map(|write| write.addr + write.bytes.len() as u64).max()?;
     View::read(start as usize, end as usize)
+}
+
+/// Makes the stores of one patch, in pages that have the protection `prot`.
+fn store(prot: u32, writes: &[Write]) -> crate::Result<()> {
+    let writes: Vec<_> = writes.iter().map(code_write).collect();
+    host::code::write(prot, &writes, true)
+}
+
+/// The pages that a patch writes.
+fn pages_of(patch: &Patch) -> Range<usize> {
+    let start = patch.writes.iter().map(|write| write.addr as usize).min().unwrap_or(0);
+    let end = patch.writes.iter().map(|write| write.addr as usize + write.bytes.len()).max().unwrap_or(0);
+    page_down(start)..page_up(end)
 }

@@ -104,7 +104,11 @@ impl AddressSpace {
             tree.remove(start, end);
         }
         // Locks are not inherited (mlock(2)).
-        tree.update(0, super::layout::TASK_SIZE, |vma| vma.flags -= VmFlags::LOCKED | VmFlags::LOCKONFAULT);
+        if tree.sizes().locked > 0 {
+            tree.update(0, super::layout::TASK_SIZE, |vma| {
+                vma.flags -= VmFlags::LOCKED | VmFlags::LOCKONFAULT
+            });
+        }
         let copy = Inner {
             tree,
             layout: inner.layout,

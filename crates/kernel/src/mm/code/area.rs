@@ -35,8 +35,8 @@ pub struct Area {
     pub start: usize,
     /// Bytes given out, when it does not belong to an image, whose own books count.
     pub used: usize,
-    /// Belongs to an image.
-    pub of_image: bool,
+    /// The image that it belongs to: number and where it is mapped.
+    pub image: Option<(u64, usize)>,
 }
 
 impl Inner {
@@ -44,19 +44,24 @@ impl Inner {
     pub(super) fn room_near(&mut self, site: usize) -> Option<usize> {
         let need = rewriter::trampoline_max_len();
         let fits = |area: &&Area| {
-            !area.of_image && area.used + need <= AREA_LEN && area.start.abs_diff(site) < REACH
+            area.image.is_none() && area.used + need <= AREA_LEN && area.start.abs_diff(site) < REACH
         };
         if let Some(area) = self.patches.areas().iter().find(fits) {
             return Some(area.start + area.used);
         }
         let start = self.find_area(site)?;
-        self.map_area(start, false)?;
+        self.map_area(start, None)?;
         Some(start)
     }
 
     /// Counts `len` bytes at `at`, which [`room_near`](Self::room_near) answered, as used.
     pub(super) fn use_room(&mut self, at: usize, len: usize) {
-        if let Some(area) = self.patches.areas_mut().iter_mut().find(|area| area.start + area.used == at) {
+        if let Some(area) = self
+            .patches
+            .areas_mut()
+            .iter_mut()
+            .find(|area| area.image.is_none() && area.start + area.used == at)
+        {
             // Trampolines begin at words of their own, so that the address in each is aligned more often.
             area.used += len.next_multiple_of(16);
         }
@@ -82,11 +87,11 @@ impl Inner {
     }
 
     /// Maps an area.
-    pub(super) fn map_area(&mut self, start: usize, of_image: bool) -> Option<()> {
+    pub(super) fn map_area(&mut self, start: usize, image: Option<(u64, usize)>) -> Option<()> {
         let flags = VmFlags::READ | VmFlags::EXEC | VmFlags::KERNEL | VmFlags::DONTDUMP;
         let vma = Vma { start, end: start + AREA_LEN, flags, backing: Backing::Anonymous(None) };
         self.install(vma, &MmapSource::Anonymous, g::MAP_PRIVATE, false).ok()?;
-        self.patches.areas_mut().push(Area { start, used: 0, of_image });
+        self.patches.areas_mut().push(Area { start, used: 0, image });
         Some(())
     }
 }

@@ -12,6 +12,8 @@ use crate::vfs::{File, Inode};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use host::io::IoDst;
 use host::mutex::Mutex;
 use loader::ReadAt;
@@ -28,6 +30,8 @@ const _: () = assert!(SLOT.is_multiple_of(16));
 
 /// What is remembered of one file.
 struct Plans {
+    /// Its number, for the areas that belong to it.
+    id: u64,
     inode: Weak<dyn Inode>,
     books: Mutex<Books>,
 }
@@ -56,6 +60,8 @@ struct Functions {
 /// The images, last used last.
 static IMAGES: Mutex<Vec<Arc<Plans>>> = Mutex::new(Vec::new());
 
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
 /// A mapped file in an address space.
 pub struct Image {
     plans: Arc<Plans>,
@@ -79,7 +85,8 @@ pub fn of(inner: &Inner, site: usize) -> Option<Image> {
             if images.len() >= MAX_IMAGES {
                 images.remove(0);
             }
-            Arc::new(Plans { inode: Arc::downgrade(&file.inode), books: Mutex::default() })
+            let id = LAST_ID.fetch_add(1, Relaxed);
+            Arc::new(Plans { id, inode: Arc::downgrade(&file.inode), books: Mutex::default() })
         }
     };
     images.push(plans.clone());
@@ -92,6 +99,17 @@ impl Image {
         let books = self.plans.books.lock();
         let patch = books.patches.get(&(site.wrapping_sub(self.base) as u64))?;
         Some(patch.moved_by(self.base as u64))
+    }
+
+    /// The plans for sites in `range`.
+    pub fn planned_in(&self, range: Range<usize>) -> Vec<Patch> {
+        let file = |addr: usize| addr.wrapping_sub(self.base) as u64;
+        let range = file(range.start)..file(range.end);
+        if range.start >= range.end {
+            return Vec::new();
+        }
+        let books = self.plans.books.lock();
+        books.patches.range(range).map(|(_, patch)| patch.moved_by(self.base as u64)).collect()
     }
 
     /// Where a new trampoline of this image goes; `None` when its area is full or its place taken. The room is as
@@ -130,13 +148,14 @@ impl Image {
     /// Sees to it that the area for this image's trampolines is mapped.
     pub fn ensure_area(&self, inner: &mut Inner) -> Option<()> {
         let start = self.base.wrapping_sub(self.plans.books.lock().distance?);
-        if inner.patches.areas().iter().any(|area| area.start == start && area.of_image) {
+        let own = Some((self.plans.id, self.base));
+        if inner.patches.areas().iter().any(|area| area.start == start && area.image == own) {
             return Some(());
         }
         if !inner.area_is_free(start) {
             return None;
         }
-        inner.map_area(start, true)
+        inner.map_area(start, own)
     }
 
     /// Keeps a plan for others.

@@ -5,6 +5,7 @@ use super::stats::Left;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use hashbrown::HashMap;
 use rewriter::Patch;
 
@@ -125,9 +126,9 @@ impl Patches {
         patch.is_some_and(|patch| patch.trampoline_at + patch.trampoline.len() as u64 > start as u64)
     }
 
-    /// The bytes taken by patches around `site`.
-    pub fn fixed_near(&self, site: u64, distance: u64) -> Vec<(u64, u64)> {
-        let near = site.saturating_sub(distance)..site.saturating_add(distance);
+    /// The bytes taken by patches whose sites are in `range`.
+    pub fn fixed_in(&self, range: &Range<usize>) -> Vec<(u64, u64)> {
+        let near = range.start as u64..range.end as u64;
         self.table.by_site.range(near).flat_map(|(_, patch)| patch.fixed.iter().copied()).collect()
     }
 
