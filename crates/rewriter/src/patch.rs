@@ -118,9 +118,9 @@ impl Patch {
         self.writes.iter().rev().map(back).collect()
     }
 
-    /// The same patch for code that lies `delta` bytes further up (wrapping), with the trampoline and all that the
-    /// code refers to moved alike: another process's mapping of the same file. The entry stays where it is. Whether
-    /// the bytes there are the same, [`state`](Self::state) says.
+    /// The same patch for code that lies `delta` bytes (a multiple of 8) further up, wrapping, with the trampoline
+    /// and all that the code refers to moved alike: another process's mapping of the same file. The entry stays where
+    /// it is. Whether the bytes there are the same, [`state`](Self::state) says.
     pub fn moved_by(&self, delta: u64) -> Patch {
         let add = |addr: u64| addr.wrapping_add(delta);
         let pair = |&(a, b): &(u64, u64)| (add(a), add(b));

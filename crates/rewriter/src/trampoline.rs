@@ -3,7 +3,8 @@
 //! ```text
 //!            [copies of the instructions before the site]
 //!   restart: lea  rcx, [rip + resume]
-//!            jmp  qword ptr [rip + 0]      enter the kernel
+//!            jmp  qword ptr [rip + …]      enter the kernel
+//!            align 8                       the program may run with alignment checks (EFLAGS.AC)
 //!            dq   entry
 //!            jmp  restart                  only if the site is overwritten: resume - 2 makes
 //!   resume:  lea  rcx, [rip + site + 2]      the call again, as the original bytes would
@@ -24,7 +25,7 @@ use crate::relocate::{displacement, relative, relocate};
 use crate::targets::ends_flow;
 use crate::{Code, List, Moved, Refusal, SYSCALL_LEN};
 
-/// No trampoline is longer than this, in bytes. Most are 21 to 40 bytes long.
+/// No trampoline is longer than this, in bytes. Most are 21 to 48 bytes long.
 const MAX_LEN: usize = 192;
 
 /// The most bytes a trampoline from [`plan`](crate::plan) can have; a patch that needed more is refused.
@@ -71,22 +72,26 @@ pub(crate) fn build(code: &Code, at: u64, entry: u64, contents: &Contents) -> Re
 
     let restart = here(&bytes);
     moved.push((site, restart));
+    const INT3: u8 = 0xcc;
     const LEA_LEN: u64 = 7;
-    const ENTER_LEN: u64 = 6 + 8;
+    const JUMP_LEN: u64 = 6;
+    const ENTRY_LEN: u64 = 8;
     const JUMP_SHORT_LEN: u64 = 2;
+    let padding = restart.wrapping_add(LEA_LEN + JUMP_LEN).wrapping_neg() % ENTRY_LEN;
+    let call_len = LEA_LEN + JUMP_LEN + padding + ENTRY_LEN + JUMP_SHORT_LEN;
     let resume = match behind {
         None => original_resume,
         // `resume - 2` would not make the call again if it were the original address.
-        Some(_) => restart.wrapping_add(LEA_LEN + ENTER_LEN + JUMP_SHORT_LEN),
+        Some(_) => restart.wrapping_add(call_len),
     };
     load_rcx(resume, &mut bytes, at)?;
-    bytes.extend([0xff, 0x25, 0, 0, 0, 0]);
+    bytes.extend([0xff, 0x25, padding as u8, 0, 0, 0]);
+    bytes.resize(bytes.len() + padding as usize, INT3);
     bytes.extend(entry.to_le_bytes());
 
     let mut back = None;
     if let Some(behind) = behind {
-        const RESTART: i8 = -((LEA_LEN + ENTER_LEN + JUMP_SHORT_LEN) as i8);
-        bytes.extend([0xeb, RESTART.cast_unsigned()]);
+        bytes.extend([0xeb, (call_len as u8).wrapping_neg()]);
         moved.push((original_resume, resume));
         load_rcx(original_resume, &mut bytes, at)?;
         for insn in behind {

@@ -4,6 +4,7 @@ mod common;
 
 use common::{BASE, Memory, patch_and_compare};
 use iced_x86::code_asm::*;
+use iced_x86::{Code as Opcode, Decoder, DecoderOptions};
 use rewriter::{Hints, Refusal, Route, Store, plan};
 
 /// Enough plain code for streams to meet when the function's start is not known. No instruction of it
@@ -333,15 +334,16 @@ fn a_patched_site_is_recognised() {
     assert_eq!(rewriter::jump_target(&memory.code(), site), None);
 }
 
+fn filler_and_call(a: &mut CodeAssembler) {
+    filler(a);
+    a.mov(eax, 39).unwrap();
+    a.syscall().unwrap();
+    a.ret().unwrap();
+}
+
 #[test]
 fn moved_patch_is_what_would_be_planned_there() {
-    let filler = |a: &mut CodeAssembler| {
-        filler(a);
-        a.mov(eax, 39).unwrap();
-        a.syscall().unwrap();
-        a.ret().unwrap();
-    };
-    let here = Memory::assemble(filler);
+    let here = Memory::assemble(filler_and_call);
     let site = here.sites()[0];
     let patch = here.plan(site, here.function(), 39).unwrap();
     let delta = 0x7000_0000_0000;
@@ -350,4 +352,24 @@ fn moved_patch_is_what_would_be_planned_there() {
     let hints = Hints { function, rax: 39, fixed: &[] };
     let there = plan(&code, site + delta, &hints, here.next_trampoline() + delta, common::ENTRY).unwrap();
     assert_eq!(patch.moved_by(delta), there);
+}
+
+#[test]
+fn the_entry_is_read_from_an_aligned_address() {
+    // Else a program that runs with EFLAGS.AC gets an alignment check on its way into the kernel.
+    let memory = Memory::assemble(filler_and_call);
+    let site = memory.sites()[0];
+    for offset in 0..16 {
+        let hints = Hints { function: memory.function(), rax: 39, fixed: &[] };
+        let at = memory.next_trampoline() + offset;
+        let patch = plan(&memory.code(), site, &hints, at, common::ENTRY).unwrap();
+        let entry = Decoder::with_ip(64, &patch.trampoline, at, DecoderOptions::NONE)
+            .into_iter()
+            .find(|insn| insn.code() == Opcode::Jmp_rm64)
+            .unwrap()
+            .ip_rel_memory_address();
+        assert_eq!(entry % 8, 0, "at {at:#x}");
+        let bytes = &patch.trampoline[(entry - at) as usize..][..8];
+        assert_eq!(bytes, common::ENTRY.to_le_bytes());
+    }
 }
