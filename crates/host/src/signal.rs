@@ -2,6 +2,7 @@
 //! host timer that sends it, and what happens on a fault in the kernel itself.
 
 use crate::mutex::Mutex;
+use crate::thread::PARENT_GONE;
 use crate::{Result, check, syscall1, syscall3, syscall4};
 use core::mem::{MaybeUninit, zeroed};
 use core::sync::atomic::Ordering::*;
@@ -111,6 +112,9 @@ const FORWARDED_SIGNALS: [i32; 14] = [1, 2, 3, 10, 12, 14, 15, 18, 20, 21, 22, 2
 
 /// The handler proper.
 pub(crate) extern "sysv64" fn on_forwarded(signo: i32) {
+    if crate::thread::on_parent_gone(signo) {
+        return;
+    }
     if let Some(forwarded) = crate::user::forwarded() {
         forwarded.fetch_or(1 << (signo - 1), SeqCst);
         kick(host_pid(), host_tid());
@@ -148,17 +152,17 @@ pub fn forward_signals() -> Result<u64> {
         let mut old = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
         // SAFETY: reads the old action into a live struct of the kernel's layout.
         check(unsafe { syscall4(g::__NR_rt_sigaction, signo as usize, 0, &raw mut old as usize, 8) })?;
-        if old.handler == 1 {
+        if old.handler == 1 && signo != PARENT_GONE {
             ignored |= 1 << (signo - 1);
         } else if let Some(action) = action {
-            // SAFETY: the handler is async-signal-safe: two atomics and a tgkill.
+            // SAFETY: the handler is async-signal-safe: atomics, a tgkill, an exit.
             check(unsafe {
                 syscall4(g::__NR_rt_sigaction, signo as usize, &raw const action as usize, 0, 8)
             })?;
         }
         Ok(())
     };
-    for signo in FORWARDED_SIGNALS {
+    for signo in FORWARDED_SIGNALS.into_iter().chain([PARENT_GONE]) {
         install(
             signo,
             Some(HostSigaction { handler, flags: SA_ONSTACK | SA_RESTORER, restorer, mask: u64::MAX }),

@@ -17,7 +17,7 @@ use crate::{Errno, Result, check, syscall1, syscall2, syscall4, syscall5};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
-use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
 use linux_raw_sys::general as g;
 
 /// Bytes of a thread's signal stack: the host's largest frame, with AVX-512, and room for the handlers.
@@ -199,9 +199,50 @@ pub fn kill_process(host_pid: i32) {
     }
 }
 
-/// Has the host kill the calling process when the one that made it ends without saying so.
-pub fn die_with_parent() {
+/// How a host process learns that the first one of the instance is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// The host kills it. Only for a child of a thread that lasts as long as the first process: the host means the
+    /// thread when it says "parent".
+    Kill,
+    /// A signal comes whenever the thread that counts as its parent ends, and it looks whether the process is gone.
+    Ask,
+}
+
+/// The signal of [`Tie::Ask`]: the next after the kick.
+pub(crate) const PARENT_GONE: i32 = crate::signal::KICK_SIGNAL + 1;
+
+/// The process whose end ends this one; 0 for the first.
+static TIED_TO: AtomicI32 = AtomicI32::new(0);
+
+/// Ends the calling host process when `first`, its parent on the host, ends. Does nothing in `first` itself or in one
+/// of its threads.
+pub fn die_with(first: i32, tie: Tie) {
     const PR_SET_PDEATHSIG: usize = 1;
+    if crate::signal::host_pid() == first || crate::signal::host_pid() != crate::signal::host_tid() {
+        return;
+    }
+    TIED_TO.store(first, SeqCst);
+    let signo = if tie == Tie::Kill { 9 } else { PARENT_GONE };
     // SAFETY: no memory is involved.
-    unsafe { syscall5(g::__NR_prctl, PR_SET_PDEATHSIG, 9, 0, 0, 0) };
+    unsafe { syscall5(g::__NR_prctl, PR_SET_PDEATHSIG, signo as usize, 0, 0, 0) };
+    // It was gone before it could be named.
+    end_if_orphan();
+}
+
+/// Whether `signo` is the one that says that a parent is gone; then the process ends, unless it was only a thread.
+pub(crate) fn on_parent_gone(signo: i32) -> bool {
+    if signo != PARENT_GONE {
+        return false;
+    }
+    end_if_orphan();
+    true
+}
+
+fn end_if_orphan() {
+    // SAFETY: no arguments.
+    let parent = unsafe { syscall1(g::__NR_getppid, 0) };
+    if parent != TIED_TO.load(SeqCst) as isize {
+        crate::boot::exit(0);
+    }
 }

@@ -34,8 +34,8 @@ pub use job::{Job, child_exited, leaves_no_zombies, take_continue_report, take_s
 pub use outside::{inherit, name};
 pub use pending::{Pending, queued};
 pub use send::{
-    end_other_threads, exit_group, force, force_fatal, set_action, thread_exited, to_current, to_process,
-    to_task,
+    end_other_threads, exit_group, force, force_fatal, move_pending, set_action, thread_exited, to_current,
+    to_process, to_task,
 };
 pub use set::{NSIG, SigSet};
 pub use state::{

@@ -209,6 +209,13 @@ pub fn end_other_threads(task: &Task) -> crate::Result<()> {
     Ok(())
 }
 
+/// Gives the signals that wait for one thread to the one that takes its place.
+pub fn move_pending(from: &Task, to: &Task) {
+    let pending = from.signals.with_pending(core::mem::take);
+    to.signals.with_pending(|own| *own = pending);
+    to.signals.set_pending_flag();
+}
+
 /// A thread is gone: signals for the process that it was to take go to another one.
 pub fn thread_exited(task: &Task) {
     let pending = task.process.signals.pending_set();

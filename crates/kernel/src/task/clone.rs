@@ -19,7 +19,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use host::mutex::Mutex;
 use host::park::Parker;
-use host::thread::{Kind, spawn};
+use host::thread::{Kind, Tie, spawn};
 use host::user::UserThread;
 use linux_raw_sys::general as g;
 
@@ -82,6 +82,8 @@ struct Start {
     set_child_tid: usize,
     /// The program to execute first.
     image: Option<Image>,
+    /// How its host process, when it gets one, learns that the first one is gone.
+    tie: Tie,
 }
 
 /// Makes a process or thread; answers its number.
@@ -219,6 +221,7 @@ fn start_of(cur: &Current<'_>, args: &CloneArgs, task: &Arc<Task>) -> Start {
         tls: has(g::CLONE_SETTLS).then_some(args.tls),
         set_child_tid: if has(g::CLONE_CHILD_SETTID) { args.child_tid } else { 0 },
         image: None,
+        tie: Tie::Ask,
     }
 }
 
@@ -250,7 +253,7 @@ fn make_thread(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     match spawn(Kind::Thread, task.parker.clone(), begin, Box::new(start)) {
         Ok(resources) => {
             process.family.threads.lock().push(resources);
-            // An exit_group(2) meanwhile did not see the new thread.
+            // An exit_group(2) meanwhile did not see the new thread; an execve(2) looks again by itself.
             if process.signals.exit_status().is_some() {
                 crate::signal::exit_group(&process, 0);
             }
@@ -289,8 +292,14 @@ fn fork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
 }
 
 /// Makes the host process. Children of the first host process all of them: that is the one that reaps.
-fn spawn_process(process: &Arc<Process>, task: &Arc<Task>, start: Start) -> Result<()> {
-    let sibling = host::signal::host_pid() != exit::first_host_pid();
+fn spawn_process(process: &Arc<Process>, task: &Arc<Task>, mut start: Start) -> Result<()> {
+    let first = exit::first_host_pid();
+    let sibling = host::signal::host_pid() != first;
+    // The host means the thread when it says "parent", and a sibling has the same parent as the caller. Only the
+    // first process's first thread lasts as long as the process.
+    let tied = if sibling { exit::current_is_tied() } else { host::signal::host_tid() == first };
+    start.tie = if tied { Tie::Kill } else { Tie::Ask };
+    process.family.tied.store(tied, Relaxed);
     // Held until the number is known: the reaper takes it before it looks for the process.
     let mut leader = process.family.leader.lock();
     let resources = spawn(Kind::Process { sibling }, task.parker.clone(), begin, Box::new(start))?;
@@ -306,7 +315,8 @@ fn begin(data: Box<dyn Any + Send>) -> ! {
     let Ok(start) = data.downcast::<Start>() else {
         host::boot::die(format_args!("a thread without a start"))
     };
-    let Start { task, mut user, tls, set_child_tid, image } = *start;
+    let Start { task, mut user, tls, set_child_tid, image, tie } = *start;
+    host::thread::die_with(exit::first_host_pid(), tie);
     host::park::current().set_slot(Some(task.clone()));
     if let Some(tls) = tls {
         // Checked by `clone`.
@@ -346,7 +356,7 @@ fn vfork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     // It was accepted when it was set.
     let _ = cur.user.set_fsbase(tls);
     if process.family.borrowed.load(Relaxed) {
-        exit::thread_gone(&task);
+        exit::thread_gone(&task, status);
         exit::process_gone(&process, status);
     }
     // Signals for the parent that came meanwhile.

@@ -79,22 +79,40 @@ static ORPHANED: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
 /// The end of a host thread that `clone` made: of the thread, or, when it is the last, of the process.
 pub fn leave(task: &Arc<Task>, status: i32) -> ! {
     let process = task.process.clone();
-    let last = thread_gone(task);
+    let last = end_thread(task, status);
     host::park::current().set_slot(None);
-    if !last {
+    // The first host process ends with its first thread, which waits for the others in `leave_first`.
+    if !last || host::signal::host_pid() == first_host_pid() {
         drop(process);
         exit_thread();
     }
-    let status = process.signals.exit_status().unwrap_or(status);
+    let status = final_status(&process);
     process_gone(&process, status);
     drop(process);
     host::boot::exit(0)
 }
 
+/// [`thread_gone`] for the calling thread, whichever task it is by now: execve(2) may have made it the first one.
+fn end_thread(task: &Arc<Task>, status: i32) -> bool {
+    let now = super::current_task().filter(|now| Arc::ptr_eq(&now.process, &task.process));
+    thread_gone(now.as_ref().unwrap_or(task), status)
+}
+
+/// The status of a process without threads. [`thread_gone`] has left it there.
+fn final_status(process: &Process) -> i32 {
+    process.signals.exit_status().unwrap_or_default()
+}
+
+/// Whether the calling host process ends when the first one is killed.
+pub fn current_is_tied() -> bool {
+    let pid = host::signal::host_pid();
+    processes().iter().any(|p| p.family.host_pid.load(Relaxed) == pid && p.family.tied.load(Relaxed))
+}
+
 /// The end of the first process's first thread: waits for its other threads, then ends what is left of the instance.
 pub fn leave_first(task: &Arc<Task>, status: i32) -> i32 {
     let process = &task.process;
-    if !thread_gone(task) {
+    if !end_thread(task, status) {
         let gone = || process.tasks.lock().is_empty().then_some(());
         while gone().is_none() {
             // Signals do not concern this thread any more.
@@ -106,11 +124,13 @@ pub fn leave_first(task: &Arc<Task>, status: i32) -> i32 {
             kill_process(other.family.host_pid.load(Relaxed));
         }
     }
-    process.signals.exit_status().unwrap_or(status)
+    final_status(process)
 }
 
-/// A thread ends: its robust futexes, its `clear_child_tid`, its place in the process. Answers whether it was the last.
-pub fn thread_gone(task: &Arc<Task>) -> bool {
+/// A thread ends: its robust futexes, its `clear_child_tid`, its place in the process. Answers whether it was the last:
+/// then its status is that of the process, unless exit_group(2) or a signal gave one (`synchronize_group_exit`, Linux
+/// 6.0; the first thread's counted before).
+pub fn thread_gone(task: &Arc<Task>, status: i32) -> bool {
     crate::syscall::futex::exit_robust_list(task);
     let addr = task.clear_child_tid.swap(0, Relaxed);
     // A vfork child shares its parent's words; Linux clears it there too.
@@ -123,8 +143,10 @@ pub fn thread_gone(task: &Arc<Task>) -> bool {
     let last = tasks.is_empty();
     drop(tasks);
     if last {
-        task.process.signals.child_events.wake_all(PollEvents::empty());
+        task.process.signals.with(|shared| *shared.exit.get_or_insert(status));
     }
+    // `leave_first` and execve(2) wait for this.
+    task.process.signals.child_events.wake_all(PollEvents::empty());
     last
 }
 

@@ -20,6 +20,8 @@ pub struct Family {
     pub host_pid: AtomicI32,
     /// A vfork(2) child that has not called execve(2): it runs on its parent's host thread.
     pub borrowed: AtomicBool,
+    /// Its host process is one that the host kills when the first one ends (`Tie::Kill`).
+    pub tied: AtomicBool,
     /// What its first host thread lives on; dropped when the host process is gone.
     pub leader: Mutex<Option<Resources>>,
     /// What its other host threads live on; swept when one is gone.

@@ -12,18 +12,26 @@ use host::user::{Event, UserThread};
 pub fn run(task: &Arc<Task>, mut user: UserThread) -> i32 {
     crate::time::limit_changed(&task.process);
     crate::time::run_expired(&task.process);
+    let mut now = task.clone();
     loop {
+        let task = &now.clone();
         // Held for as long as the thread keeps them; execve and unshare ask for a new round.
         let files = task.process.files.lock().clone();
         let fs = task.process.fs.lock().clone();
         let mm = task.process.mm.lock().clone();
         let mut cur = Current::new(task, &files, &fs, &mm, &mut user);
+        // Told to end before its first instruction.
+        if task.signals.wants_attention() {
+            signal::deliver(&mut cur, None);
+        }
         while cur.exit.is_none() && !cur.reload {
             step(&mut cur);
         }
         if let Some(status) = cur.exit {
             return status;
         }
+        // execve(2) by another thread than the first makes that the first one.
+        now = super::current_task().unwrap_or(now);
     }
 }
 

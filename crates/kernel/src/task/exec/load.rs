@@ -3,10 +3,12 @@
 use super::image::{Image, Part, exe_of};
 use super::{ExecError, ExecResult};
 use crate::mm::{Backing, Bounds, PAGE_SIZE, VmFlags, page_down};
-use crate::task::{Current, ExecInfo};
+use crate::signal::{self, TaskSignals};
+use crate::task::{Current, ExecInfo, Task};
 use crate::vfs::MmapSource;
 use crate::{Errno, Result};
 use alloc::sync::Arc;
+use host::mutex::Mutex;
 
 /// Bytes of stack below the arguments that are there from the start (`setup_arg_pages`).
 const STACK_EXPAND: usize = 128 << 10;
@@ -19,28 +21,47 @@ pub fn replace(cur: &mut Current<'_>, image: Image) -> ExecResult<()> {
     let fail = |errno| ExecError::of_errno(errno, &image.path);
     detach(cur).map_err(fail)?;
     // From here on the old program is gone, whatever happens.
-    if let Err(errno) = enter(cur, &image) {
+    let entered = enter(cur, &image);
+    become_leader(cur);
+    if let Err(errno) = entered {
         return Err(ExecError { fatal: true, ..fail(errno) });
     }
     Ok(())
 }
 
-/// Leaves the thread alone in its process. It keeps its number, where Linux gives it that of the process.
+/// Leaves the thread alone in its process.
 ///
 /// # Errors
 /// `EAGAIN` when the process is ending already.
 fn detach(cur: &mut Current<'_>) -> Result<()> {
     if cur.process().tasks.lock().len() > 1 {
-        crate::signal::end_other_threads(cur.task)?;
+        signal::end_other_threads(cur.task)?;
+        cur.process().family.sweep();
     }
     Ok(())
+}
+
+/// Gives the calling thread the number of its process, when another thread has had it.
+fn become_leader(cur: &mut Current<'_>) {
+    let (process, old) = (cur.process().clone(), cur.task);
+    if old.tid == process.pid {
+        return;
+    }
+    let signals = TaskSignals::inherit(&old.signals, true);
+    let new = Task::new(process.pid, &process, old.parker.clone());
+    let task = Arc::new(Task { name: Mutex::new(*old.name.lock()), signals, ..new });
+    task.parker.set_slot(Some(task.clone()));
+    *process.tasks.lock() = alloc::vec![task.clone()];
+    // After the exchange: what is sent from now on reaches the new one.
+    signal::move_pending(old, &task);
+    cur.reload = true;
 }
 
 fn enter(cur: &mut Current<'_>, image: &Image) -> Result<()> {
     let mm = cur.mm.clone();
     let process = cur.process().clone();
     mm.clear(image.layout);
-    crate::signal::reset_on_exec(cur.task);
+    signal::reset_on_exec(cur.task);
     crate::time::clear_on_exec(&process);
     close_on_exec(cur);
 
