@@ -161,6 +161,26 @@ SECTION(descriptors) {
     close(fd);
     T(access(l, F_OK));
 }
+// Closing what was read does not hide what comes after: programs close all their descriptors this way.
+SECTION(descriptors_close_while_reading) {
+    for (int i = 0; i < 40; i++) MUST(dup2(0, 50 + 3 * i));
+    int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY), closed = 0;
+    char b[64];
+    long n;
+    while ((n = syscall(SYS_getdents64, fd, b, sizeof b)) > 0)
+        for (long at = 0; at < n; at += *(unsigned short *)(b + at + 16)) {
+            int each = atoi(b + at + 19);
+            if (each >= 50) closed += close(each) == 0;
+        }
+    N(n);
+    N(closed);
+    // Back to a number that is gone, and to the start.
+    T(lseek(fd, 0, SEEK_SET));
+    int left = 0;
+    while ((n = syscall(SYS_getdents64, fd, b, sizeof b)) > 0)
+        for (long at = 0; at < n; at += *(unsigned short *)(b + at + 16)) left++;
+    N(left);
+}
 SECTION(arguments) {
     ssize_t n = slurp("/proc/self/cmdline");
     IS(n > 0 && text[n - 1] == 0);

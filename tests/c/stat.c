@@ -123,6 +123,25 @@ SECTION(times_move) {
     STEP(MUST(rmdir("d/sub")));
     STEP(MUST(symlink("x", "d/l")));
 }
+// A file that is touched does not become older, whichever clock stamped it before.
+SECTION(times_never_go_back) {
+    int back = 0;
+    for (int i = 0; i < 300; i++) {
+        struct stat a, b, c;
+        put("t", "1");
+        MUST(stat("t", &a));
+        MUST(utimensat(AT_FDCWD, "t", NULL, 0));
+        MUST(stat("t", &b));
+        struct timespec now[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
+        put("t", "2");
+        MUST(utimensat(AT_FDCWD, "t", now, 0));
+        MUST(stat("t", &c));
+#define OLDER(x, y) (x.tv_sec < y.tv_sec || (x.tv_sec == y.tv_sec && x.tv_nsec < y.tv_nsec))
+        back += OLDER(b.st_mtim, a.st_mtim) + OLDER(b.st_atim, a.st_atim) + OLDER(c.st_mtim, b.st_mtim);
+        unlink("t");
+    }
+    N(back);
+}
 SECTION(fstatat_flags) {
     scenery();
     struct stat s;

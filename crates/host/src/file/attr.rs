@@ -5,8 +5,8 @@ use crate::{Errno, Result, check, syscall2, syscall4, syscall5};
 use core::mem::MaybeUninit;
 use linux_raw_sys::general as g;
 use linux_raw_sys::general::{
-    __NR_fchmodat2, __NR_fstatfs, __NR_statx, STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, UTIME_OMIT,
-    statfs64, statx,
+    __NR_fchmodat2, __NR_fstatfs, __NR_statx, STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, UTIME_NOW,
+    UTIME_OMIT, statfs64, statx,
 };
 use rustix::fs::{self, AtFlags, FallocateFlags, Gid, Mode, Timespec, Timestamps, Uid};
 
@@ -85,20 +85,27 @@ pub fn chmod(dir: &HostFd, name: &[u8], mode: u32) -> Result<()> {
     }
 }
 
-/// Access and modification time of `name` in `dir` (utimensat(2), not following a link), as seconds and nanoseconds;
-/// of `dir` itself when `name` is empty. `None` leaves one as it is.
+/// What becomes of one time of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewTime {
+    /// It stays.
+    Same,
+    /// The present, by the clock of the host's file system.
+    Now,
+    /// Seconds since 1970 and nanoseconds.
+    At(i64, u32),
+}
+
+/// Access and modification time of `name` in `dir` (utimensat(2), not following a link); of `dir` itself when `name`
+/// is empty.
 ///
 /// # Errors
 /// Those of utimensat(2).
-pub fn set_times(
-    dir: &HostFd,
-    name: &[u8],
-    atime: Option<(i64, u32)>,
-    mtime: Option<(i64, u32)>,
-) -> Result<()> {
-    let time = |time: Option<(i64, u32)>| match time {
-        Some((sec, nsec)) => Timespec { tv_sec: sec, tv_nsec: i64::from(nsec) },
-        None => Timespec { tv_sec: 0, tv_nsec: i64::from(UTIME_OMIT) },
+pub fn set_times(dir: &HostFd, name: &[u8], atime: NewTime, mtime: NewTime) -> Result<()> {
+    let time = |time| match time {
+        NewTime::Same => Timespec { tv_sec: 0, tv_nsec: i64::from(UTIME_OMIT) },
+        NewTime::Now => Timespec { tv_sec: 0, tv_nsec: i64::from(UTIME_NOW) },
+        NewTime::At(sec, nsec) => Timespec { tv_sec: sec, tv_nsec: i64::from(nsec) },
     };
     let times = Timestamps { last_access: time(atime), last_modification: time(mtime) };
     fs::utimensat(dir.borrow(), name, &times, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)

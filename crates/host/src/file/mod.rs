@@ -13,7 +13,8 @@ mod rw;
 mod xattr;
 
 pub use attr::{
-    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, HostFstat, HostStat, HostStatFs, chmod, chown, set_times, stat,
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, HostFstat, HostStat, HostStatFs, NewTime, chmod, chown, set_times,
+    stat,
 };
 pub use dir::{HostDirent, parse_dirent};
 pub use epoll::HostEpoll;

@@ -2,8 +2,8 @@
 
 use crate::Result;
 use crate::task::Cred;
-use crate::vfs::{FileType, Stat, StatFs, TimeSpec};
-use host::file::{HostFstat, HostStat, HostStatFs};
+use crate::vfs::{FileType, SetAttr, Stat, StatFs, TimeSpec};
+use host::file::{HostFstat, HostStat, HostStatFs, NewTime};
 use linux_raw_sys::general::{STATX_BTIME, statx_timestamp};
 
 /// What tells one host file from all others: device, inode number and, where the host knows it, time of birth, so
@@ -26,6 +26,16 @@ pub const fn encode_dev(major: u32, minor: u32) -> u64 {
 
 fn time(time: &statx_timestamp) -> TimeSpec {
     TimeSpec { sec: time.tv_sec, nsec: time.tv_nsec }
+}
+
+/// What the host is to make of the times in a change of attributes: access, modification.
+pub fn new_times(change: &SetAttr) -> [NewTime; 2] {
+    let time = |time: Option<TimeSpec>, now| match time {
+        None => NewTime::Same,
+        Some(_) if now => NewTime::Now,
+        Some(TimeSpec { sec, nsec }) => NewTime::At(sec, nsec),
+    };
+    [time(change.atime, change.now[0]), time(change.mtime, change.now[1])]
 }
 
 /// Which file it is.

@@ -83,8 +83,8 @@ impl Inode for Memfd {
             host::file::chmod(&self.fd, b"", mode)?;
         }
         if attr.atime.is_some() || attr.mtime.is_some() {
-            let time = |time: Option<crate::vfs::TimeSpec>| time.map(|time| (time.sec, time.nsec));
-            host::file::set_times(&self.fd, b"", time(attr.atime), time(attr.mtime))?;
+            let [atime, mtime] = super::host_stat::new_times(attr);
+            host::file::set_times(&self.fd, b"", atime, mtime)?;
         }
         let mut owner = self.owner.lock();
         owner.0 = attr.uid.unwrap_or(owner.0);

@@ -109,7 +109,8 @@ fn set_times(cur: &Current<'_>, found: &Named, times: [Change; 2]) -> Result<usi
         Change::Omit => None,
         Change::To(time) => Some(time),
     });
-    inode.set_attr(&SetAttr { atime, mtime, ..SetAttr::default() })?;
+    let at_present = times.map(|change| change == Change::Now);
+    inode.set_attr(&SetAttr { atime, mtime, now: at_present, ..SetAttr::default() })?;
     // One time alone counts as what would have changed it (`fsnotify_change`).
     found.changed(match (atime, mtime) {
         (Some(_), None) => Events::ACCESS,

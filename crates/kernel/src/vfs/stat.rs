@@ -120,6 +120,9 @@ pub struct SetAttr {
     pub atime: Option<TimeSpec>,
     /// Last change of content.
     pub mtime: Option<TimeSpec>,
+    /// Which of the two times, access and modification, are the present. A file system whose stamps come from a
+    /// finer clock takes its own: by the coarse one, a file would seem older than it was a moment ago.
+    pub now: [bool; 2],
 }
 
 /// What statfs(2) tells.

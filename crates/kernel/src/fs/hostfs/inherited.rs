@@ -94,9 +94,9 @@ impl Inode for Inherited {
     /// writing. Anything else would change the host.
     fn set_attr(&self, change: &SetAttr) -> Result<()> {
         match change {
-            SetAttr { size: Some(size), mode: None, uid: None, gid: None, atime: None, mtime: None } => {
-                self.fd.truncate(*size)
-            }
+            SetAttr {
+                size: Some(size), mode: None, uid: None, gid: None, atime: None, mtime: None, ..
+            } => self.fd.truncate(*size),
             _ => Err(Errno::PERM),
         }
     }

@@ -7,7 +7,7 @@ use crate::fs::special;
 use crate::task::Cred;
 use crate::vfs::{
     CachePolicy, FileOps, FileSystem, FileType, Inode, InodeRef, NewNode, OpenFlags, RenameFlags, SetAttr,
-    SpecialSlot, Stat, TimeSpec, XattrFlags, downcast_inode,
+    SpecialSlot, Stat, XattrFlags, downcast_inode,
 };
 use crate::{Errno, Result};
 use alloc::boxed::Box;
@@ -235,10 +235,6 @@ impl Node {
         }
         Ok(())
     }
-
-    fn times(time: Option<TimeSpec>) -> Option<(i64, u32)> {
-        time.map(|time| (time.sec, time.nsec))
-    }
 }
 
 impl Inode for Node {
@@ -277,7 +273,7 @@ impl Inode for Node {
             self.at(|fd, name| host_file::chmod(fd, name, mode & 0o7777))?;
         }
         if change.atime.is_some() || change.mtime.is_some() {
-            let (atime, mtime) = (Self::times(change.atime), Self::times(change.mtime));
+            let [atime, mtime] = host_stat::new_times(change);
             self.at(|fd, name| host_file::set_times(fd, name, atime, mtime))?;
         }
         Ok(())

@@ -202,7 +202,17 @@ impl What {
         Ok(What::File(p.clone(), task.clone(), n))
     }
 
-    /// Names of all children.
+    /// The number that `name` is, in a directory of processes, threads or descriptors.
+    fn number(&self, name: &[u8]) -> Option<u64> {
+        match self {
+            What::Root | What::TaskDir(_) | What::FdDir(_) | What::FdInfoDir(_) => {
+                core::str::from_utf8(name).ok()?.parse().ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Names of all children; numbers come last and rise.
     fn list(&self) -> Result<Vec<Vec<u8>>> {
         let mut names: Vec<Vec<u8>> = Vec::new();
         let mut add = |name: &str| names.push(name.as_bytes().to_vec());
@@ -213,7 +223,9 @@ impl What {
                     .iter()
                     .filter(|name| machine::kind(name.as_bytes()).is_ok())
                     .for_each(|name| add(name));
-                processes().iter().for_each(|process| add(&alloc::format!("{}", process.pid)));
+                let mut pids: Vec<i32> = processes().iter().map(|process| process.pid).collect();
+                pids.sort_unstable();
+                pids.iter().for_each(|pid| add(&alloc::format!("{pid}")));
             }
             What::Machine(path, _) => {
                 return Ok(machine::list(path)?.into_iter().map(|(name, _)| name).collect());
@@ -225,7 +237,11 @@ impl What {
                 LINKS.iter().for_each(|name| add(name));
                 add("mem");
             }
-            What::TaskDir(p) => p.tasks.lock().iter().for_each(|task| add(&alloc::format!("{}", task.tid))),
+            What::TaskDir(p) => {
+                let mut tids: Vec<i32> = p.tasks.lock().iter().map(|task| task.tid).collect();
+                tids.sort_unstable();
+                tids.iter().for_each(|tid| add(&alloc::format!("{tid}")));
+            }
             What::FdDir(p) | What::FdInfoDir(p) => {
                 let files = p.files.lock().clone();
                 files.list(0, usize::MAX).iter().for_each(|fd| add(&alloc::format!("{fd}")));
@@ -382,6 +398,11 @@ impl Inode for Node {
     }
 }
 
+/// Where numbers begin among the positions of a directory, behind the names (`FIRST_PROCESS_ENTRY`). The position of a
+/// number is its own, not its place in the list: a program that closes descriptors or ends processes while it reads
+/// the directory must not miss the others.
+const FIRST_NUMBER: u64 = 256;
+
 struct OpenDir {
     what: What,
 }
@@ -397,7 +418,10 @@ impl FileOps for OpenDir {
             }
         }
         for name in self.what.list()? {
-            at += 1;
+            at = match self.what.number(&name) {
+                Some(number) => FIRST_NUMBER + number,
+                None => at + 1,
+            };
             if at <= from {
                 continue;
             }
