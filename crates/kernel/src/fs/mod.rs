@@ -20,6 +20,7 @@ pub mod hostfs;
 pub mod inotify;
 pub mod memfd;
 pub mod overlay;
+pub mod pidfd;
 pub mod pipe;
 pub mod procfs;
 pub mod signalfd;

@@ -1,6 +1,8 @@
 //! What a process wants done about a signal (sigaction(2)).
 
 use super::set::{NSIG, SigSet, is_realtime};
+use alloc::sync::Arc;
+use host::mutex::Mutex;
 use linux_raw_sys::general as g;
 
 /// `SIG_DFL`
@@ -98,25 +100,25 @@ pub fn default_action(signo: i32) -> DefaultAction {
     }
 }
 
-/// The actions of all signals.
-#[derive(Clone, Copy, Debug)]
-pub struct Actions([SigAction; NSIG as usize]);
+/// The actions of all signals (`struct sighand_struct`): a handle, which processes made with `CLONE_SIGHAND` share.
+#[derive(Debug)]
+pub struct Actions(Arc<Mutex<[SigAction; NSIG as usize]>>);
 
 impl Default for Actions {
     fn default() -> Self {
-        Actions([SigAction::default(); NSIG as usize])
+        Actions(Arc::new(Mutex::new([SigAction::default(); NSIG as usize])))
     }
 }
 
 impl Actions {
     /// The action of a valid signal number; the default one for others.
     pub fn get(&self, signo: i32) -> SigAction {
-        self.0.get((signo - 1) as usize).copied().unwrap_or_default()
+        self.0.lock().get((signo - 1) as usize).copied().unwrap_or_default()
     }
 
     /// Replaces the action of a valid signal number, answering the old one.
-    pub fn set(&mut self, signo: i32, action: SigAction) -> SigAction {
-        match self.0.get_mut((signo - 1) as usize) {
+    pub fn set(&self, signo: i32, action: SigAction) -> SigAction {
+        match self.0.lock().get_mut((signo - 1) as usize) {
             Some(slot) => core::mem::replace(slot, action),
             None => SigAction::default(),
         }
@@ -131,19 +133,32 @@ impl Actions {
         }
     }
 
-    /// execve(2): handlers become the default, ignored signals stay ignored.
+    /// The same actions, for a child made with `CLONE_SIGHAND`.
+    pub fn share(&self) -> Actions {
+        Actions(self.0.clone())
+    }
+
+    /// Actions of one's own that begin as these.
+    pub fn duplicate(&self) -> Actions {
+        Actions(Arc::new(Mutex::new(*self.0.lock())))
+    }
+
+    /// execve(2) and `CLONE_CLEAR_SIGHAND`: handlers become the default, ignored signals stay ignored. Whoever shared
+    /// the actions keeps them as they were (`unshare_sighand`).
     pub fn flush_handlers(&mut self) {
-        for action in &mut self.0 {
+        let mut own = *self.0.lock();
+        for action in &mut own {
             let handler = if action.handler == SIG_IGN { SIG_IGN } else { SIG_DFL };
             *action = SigAction { handler, ..SigAction::default() };
         }
+        *self = Actions(Arc::new(Mutex::new(own)));
     }
 
     /// The sets of ignored and of caught signals (/proc/PID/status).
     pub fn sets(&self) -> (SigSet, SigSet) {
         let mut ignored = SigSet::EMPTY;
         let mut caught = SigSet::EMPTY;
-        for (signo, action) in (1..).zip(&self.0) {
+        for (signo, action) in (1..).zip(self.0.lock().iter()) {
             match action.handler {
                 SIG_DFL => {}
                 SIG_IGN => ignored = ignored.with(signo),

@@ -195,11 +195,20 @@ impl ProcessSignals {
         result
     }
 
-    /// What fork(2) gives the child: the same actions, nothing pending.
+    /// What fork(2) gives the child: a copy of the actions, nothing pending.
     pub fn inherit(&self) -> ProcessSignals {
-        let child = ProcessSignals::default();
-        child.shared.lock().actions = self.shared.lock().actions;
-        child
+        let actions = self.shared.lock().actions.duplicate();
+        Self::with_actions(actions)
+    }
+
+    /// What `CLONE_SIGHAND` gives the child: the same actions, nothing pending.
+    pub fn inherit_shared(&self) -> ProcessSignals {
+        let actions = self.shared.lock().actions.share();
+        Self::with_actions(actions)
+    }
+
+    fn with_actions(actions: Actions) -> ProcessSignals {
+        ProcessSignals { shared: Mutex::new(Shared { actions, ..Shared::default() }), ..Self::default() }
     }
 
     /// execve(2): handlers become the default.

@@ -32,11 +32,10 @@ pub fn sys_close_range(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     Ok(0)
 }
 
-/// A table of the process's own in place of one that it may share with other processes.
+/// A table of the thread's own in place of one that it may share.
 fn unshare(cur: &mut Current<'_>) -> Arc<FdTable> {
     let own = cur.files.duplicate();
-    let old = core::mem::replace(&mut *cur.process().files.lock(), own.clone());
-    drop(old);
+    cur.task.set_files(own.clone());
     cur.reload = true;
     own
 }

@@ -47,7 +47,7 @@ pub fn sys_tgkill(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     to_thread(cur, Some(tgid), tid, signo)
 }
 
-fn by_user(cur: &Current<'_>, signo: i32, code: i32) -> SigInfo {
+pub(super) fn by_user(cur: &Current<'_>, signo: i32, code: i32) -> SigInfo {
     SigInfo::user(signo, code, cur.process().pid, cur.cred().uid)
 }
 
@@ -111,7 +111,7 @@ fn send(cur: &Current<'_>, target: &Arc<Process>, signo: i32, info: SigInfo) -> 
 }
 
 /// To every member of a process group; it works when it works for one.
-fn to_group(cur: &Current<'_>, pgid: i32, signo: i32, info: SigInfo) -> Result<()> {
+pub(super) fn to_group(cur: &Current<'_>, pgid: i32, signo: i32, info: SigInfo) -> Result<()> {
     let mut result = Err(Errno::SRCH);
     for process in processes().iter().filter(|process| process.pgid.load(Relaxed) == pgid) {
         let one = send(cur, process, signo, info);

@@ -104,7 +104,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         53 "socketpair" Missing None, "";
         54 "setsockopt" Missing None, "";
         55 "getsockopt" Missing None, "";
-        56 "clone" Partial Some(super::clone::sys_clone), "no namespaces, no CLONE_PIDFD; CLONE_VM only for threads and vfork";
+        56 "clone" Partial Some(super::clone::sys_clone), "no namespaces; CLONE_VM only for threads and vfork";
         57 "fork" Full Some(super::clone::sys_fork), "";
         58 "vfork" Full Some(super::clone::sys_vfork), "";
         59 "execve" Full Some(super::execve::sys_execve), "set-user-ID and file capabilities are ignored, as on a nosuid mount";
@@ -295,7 +295,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         244 "mq_notify" Missing None, "";
         245 "mq_getsetattr" Missing None, "";
         246 "kexec_load" Missing None, "";
-        247 "waitid" Partial Some(super::wait4::sys_waitid), "no P_PIDFD";
+        247 "waitid" Full Some(super::wait4::sys_waitid), "";
         248 "add_key" Missing None, "";
         249 "request_key" Missing None, "";
         250 "keyctl" Missing None, "";
@@ -320,7 +320,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         269 "faccessat" Full Some(super::access::sys_faccessat), "";
         270 "pselect6" Full Some(super::select::sys_pselect6), "";
         271 "ppoll" Full Some(super::poll::sys_ppoll), "";
-        272 "unshare" Missing None, "";
+        272 "unshare" Partial Some(super::unshare::sys_unshare), "no namespaces: EPERM";
         273 "set_robust_list" Full Some(super::set_tid_address::sys_set_robust_list), "";
         274 "get_robust_list" Full Some(super::set_tid_address::sys_get_robust_list), "";
         275 "splice" Full Some(super::splice::sys_splice), "bytes are copied";
@@ -383,7 +383,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         332 "statx" Partial Some(super::statx::sys_statx), "no mount id";
         333 "io_pgetevents" Missing None, "";
         334 "rseq" Partial Some(super::set_tid_address::sys_rseq), "refused with ENOSYS, which every libc takes";
-        424 "pidfd_send_signal" Missing None, "";
+        424 "pidfd_send_signal" Full Some(super::pidfd::sys_pidfd_send_signal), "";
         425 "io_uring_setup" Missing None, "";
         426 "io_uring_enter" Missing None, "";
         427 "io_uring_register" Missing None, "";
@@ -393,11 +393,11 @@ static TABLE: [Option<Entry>; COUNT] = {
         431 "fsconfig" Missing None, "";
         432 "fsmount" Partial Some(super::mount::sys_privileged), "EPERM, as for an ordinary user";
         433 "fspick" Partial Some(super::mount::sys_privileged), "EPERM, as for an ordinary user";
-        434 "pidfd_open" Missing None, "";
-        435 "clone3" Partial Some(super::clone::sys_clone3), "as clone";
+        434 "pidfd_open" Full Some(super::pidfd::sys_pidfd_open), "no ioctl(2) commands";
+        435 "clone3" Partial Some(super::clone::sys_clone3), "as clone; CLONE_INTO_CGROUP answers EOPNOTSUPP";
         436 "close_range" Full Some(super::close_range::sys_close_range), "";
         437 "openat2" Full Some(super::openat2::sys_openat2), "";
-        438 "pidfd_getfd" Missing None, "";
+        438 "pidfd_getfd" Full Some(super::pidfd::sys_pidfd_getfd), "";
         439 "faccessat2" Full Some(super::access::sys_faccessat2), "";
         440 "process_madvise" Missing None, "";
         441 "epoll_pwait2" Full Some(super::epoll::sys_epoll_pwait2), "";

@@ -1,5 +1,6 @@
 //! wait4(2), waitid(2).
 
+use crate::fs::pidfd;
 use crate::signal::{take_continue_report, take_stop_report};
 use crate::sync::wait_until;
 use crate::task::{Current, Process, exit};
@@ -15,6 +16,8 @@ enum Which {
     Any,
     Pid(i32),
     Group(i32),
+    /// The process behind a pidfd (its address).
+    Process(usize),
 }
 
 /// What happened to a child.
@@ -24,6 +27,9 @@ enum What {
     Stopped(i32),
     Continued,
 }
+
+/// `P_PIDFD` of waitid(2).
+const P_PIDFD: u32 = 3;
 
 struct Report {
     child: Arc<Process>,
@@ -38,6 +44,7 @@ fn wait(cur: &Current<'_>, which: Which, options: u32) -> Result<Option<Report>>
         Which::Any => true,
         Which::Pid(pid) => child.pid == pid,
         Which::Group(pgid) => child.pgid.load(Relaxed) == pgid,
+        Which::Process(address) => Arc::as_ptr(child).addr() == address,
     };
     // `__WCLONE`: only children without SIGCHLD; without `__WALL`: only those with it.
     let kind = |child: &Arc<Process>| {
@@ -122,16 +129,27 @@ pub fn sys_waitid(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     if options & !known != 0 || options & kinds == 0 {
         return Err(Errno::INVAL);
     }
+    let mut nonblock = false;
+    let pidfd;
     let which = match args.u32(0) {
         0 => Which::Any,
         1 if id > 0 => Which::Pid(id),
         2 if id > 0 => Which::Group(id),
         2 if id == 0 => Which::Group(cur.process().pgid.load(Relaxed)),
+        P_PIDFD if id >= 0 => {
+            let file = cur.file(id)?;
+            nonblock = file.nonblock();
+            pidfd = pidfd::target(&file)?;
+            Which::Process(Arc::as_ptr(&pidfd.process).addr())
+        }
         _ => return Err(Errno::INVAL),
     };
-    let report = wait(cur, which, options)?;
-    // struct siginfo: signo, errno, code, padding, pid, uid, status.
-    let mut info = [0i32; 32];
+    let report = wait(cur, which, if nonblock { options | g::WNOHANG } else { options })?;
+    if report.is_none() && nonblock && options & g::WNOHANG == 0 {
+        return Err(Errno::AGAIN);
+    }
+    // struct siginfo: signo, errno, code; padding that stays as it is; pid, uid, status.
+    let (mut info, mut child) = ([0i32; 3], [0i32; 3]);
     let mut usage = [0; 144];
     if let Some(report) = report {
         let (code, status) = match report.what {
@@ -142,7 +160,8 @@ pub fn sys_waitid(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             What::Continued => (g::CLD_CONTINUED, g::SIGCONT as i32),
         };
         let uid = report.child.cred().uid as i32;
-        info[..7].copy_from_slice(&[g::SIGCHLD as i32, 0, code as i32, 0, report.child.pid, uid, status]);
+        info = [g::SIGCHLD as i32, 0, code as i32];
+        child = [report.child.pid, uid, status];
         usage = report.usage;
     }
     if args.usize(4) != 0 {
@@ -150,6 +169,7 @@ pub fn sys_waitid(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     }
     if args.usize(2) != 0 {
         put(args.usize(2), &info)?;
+        put(args.usize(2).wrapping_add(16), &child)?;
     }
     Ok(0)
 }

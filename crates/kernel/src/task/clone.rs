@@ -10,11 +10,14 @@
 
 use super::exec::Image;
 use super::{Current, Process, Task, exit, find_process, processes, register};
-use crate::signal::{ProcessSignals, TaskSignals};
+use crate::fs::pidfd;
+use crate::signal::TaskSignals;
 use crate::uaccess::put;
+use crate::vfs::Fd;
 use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use host::mutex::Mutex;
@@ -24,7 +27,7 @@ use host::user::UserThread;
 use linux_raw_sys::general as g;
 
 /// What clone(2) and clone3(2) ask for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CloneArgs {
     /// `CLONE_*` without the signal.
     pub flags: u64,
@@ -38,6 +41,25 @@ pub struct CloneArgs {
     pub child_tid: usize,
     /// The child's TLS base with `CLONE_SETTLS`.
     pub tls: usize,
+    /// Where `CLONE_PIDFD` writes.
+    pub pidfd: usize,
+    /// The number the child shall have; 0: any (`set_tid` of clone3(2)).
+    pub set_tid: i32,
+    /// The descriptor of `CLONE_PIDFD`, made before there is a process to stand for; `clone` fills it in.
+    pub reserved: Option<Reserved>,
+}
+
+/// A pidfd that stands for nobody yet.
+#[derive(Clone)]
+pub struct Reserved {
+    fd: Fd,
+    slot: pidfd::Slot,
+}
+
+impl core::fmt::Debug for Reserved {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Reserved({})", self.fd)
+    }
 }
 
 /// Namespaces: they belong to the host.
@@ -47,7 +69,8 @@ const NAMESPACES: u64 = (g::CLONE_NEWNS
     | g::CLONE_NEWIPC
     | g::CLONE_NEWUSER
     | g::CLONE_NEWPID
-    | g::CLONE_NEWNET) as u64;
+    | g::CLONE_NEWNET
+    | g::CLONE_NEWTIME) as u64;
 /// Known, and either done here or without meaning here (`CLONE_IO`, `CLONE_SYSVSEM`, `CLONE_UNTRACED`, `CLONE_DETACHED`).
 const KNOWN: u64 = (g::CLONE_VM
     | g::CLONE_FS
@@ -62,8 +85,11 @@ const KNOWN: u64 = (g::CLONE_VM
     | g::CLONE_CHILD_CLEARTID
     | g::CLONE_DETACHED
     | g::CLONE_UNTRACED
+    | g::CLONE_PIDFD
+    | g::CLONE_PTRACE
     | g::CLONE_CHILD_SETTID
-    | g::CLONE_IO) as u64;
+    | g::CLONE_IO) as u64
+    | g::CLONE_CLEAR_SIGHAND;
 
 /// So many threads there may be in an instance: each has stacks in the arena.
 const MAX_TASKS: usize = 8192;
@@ -71,8 +97,13 @@ const MAX_TASKS: usize = 8192;
 const PID_MAX: i32 = 32768;
 const PID_AGAIN: i32 = 300;
 
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_SYS_RESOURCE: u32 = 24;
+const CAP_CHECKPOINT_RESTORE: u32 = 40;
+
 static LAST_PID: AtomicI32 = AtomicI32::new(2);
-static PID_LOCK: Mutex<()> = Mutex::new(());
+/// Numbers asked for by `set_tid` whose tasks are not in the tables yet.
+static PID_LOCK: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 /// What a new host thread is told.
 struct Start {
@@ -91,39 +122,71 @@ struct Start {
 /// # Errors
 /// `EINVAL` for flags that contradict each other, `EPERM` for namespaces, `EAGAIN` at a limit, `ENOMEM`.
 pub fn clone(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
+    check_flags(args)?;
     let has = |flag: u32| args.flags & u64::from(flag) != 0;
-    if args.flags & NAMESPACES != 0 {
-        return Err(Errno::PERM);
-    }
-    let thread = has(g::CLONE_THREAD);
-    if args.flags & !KNOWN != 0
-        || has(g::CLONE_SIGHAND) && !has(g::CLONE_VM)
-        || thread && !has(g::CLONE_SIGHAND)
-        || args.exit_signal > 64
-        || thread && has(g::CLONE_VFORK)
-        // Shared memory without a thread or a waiting parent is what nobody but tests of clone asks for.
-        || has(g::CLONE_VM) && !thread && !has(g::CLONE_VFORK)
-    {
-        return Err(Errno::INVAL);
-    }
     if has(g::CLONE_SETTLS) && args.tls >= usercopy::TASK_SIZE {
         return Err(Errno::PERM);
     }
     check_limits(cur)?;
     start_reaper()?;
-    if thread {
-        return make_thread(cur, args);
+    let mut args = args.clone();
+    if has(g::CLONE_PIDFD) {
+        args.reserved = Some(reserve_pidfd(cur, &args)?);
     }
-    // A vfork child that makes a child of its own gets an ordinary one: its memory is not its own to lend.
-    if has(g::CLONE_VFORK) && has(g::CLONE_VM) && !cur.process().family.borrowed.load(Relaxed) {
-        return vfork(cur, args);
+    let result = if has(g::CLONE_THREAD) {
+        make_thread(cur, &args)
+    } else if has(g::CLONE_VFORK) && has(g::CLONE_VM) && !cur.process().family.borrowed.load(Relaxed) {
+        vfork(cur, &args)
+    } else {
+        // A vfork child that makes a child of its own gets an ordinary one: its memory is not its own to lend.
+        fork(cur, &args)
+    };
+    PID_LOCK.lock().retain(|pid| *pid != args.set_tid);
+    if let (Err(_), Some(reserved)) = (&result, &args.reserved) {
+        // Another thread may have closed it meanwhile.
+        drop(cur.files.remove(reserved.fd));
     }
-    fork(cur, args)
+    result
+}
+
+/// The checks of `copy_process`, in its order.
+fn check_flags(args: &CloneArgs) -> Result<()> {
+    let has = |flag: u32| args.flags & u64::from(flag) != 0;
+    let thread = has(g::CLONE_THREAD);
+    if args.flags & !(KNOWN | NAMESPACES) != 0
+        || has(g::CLONE_FS) && (has(g::CLONE_NEWNS) || has(g::CLONE_NEWUSER))
+        || thread && !has(g::CLONE_SIGHAND)
+        || has(g::CLONE_SIGHAND) && !has(g::CLONE_VM)
+        || thread && (has(g::CLONE_NEWUSER) || has(g::CLONE_NEWPID))
+        || has(g::CLONE_PIDFD) && has(g::CLONE_DETACHED)
+        || has(g::CLONE_PIDFD) && has(g::CLONE_PARENT_SETTID) && args.pidfd == args.parent_tid
+        || args.exit_signal > 64
+    {
+        return Err(Errno::INVAL);
+    }
+    if args.flags & NAMESPACES != 0 {
+        return Err(Errno::PERM);
+    }
+    // Shared memory without a thread or a waiting parent is what nobody but tests of clone asks for.
+    if thread && has(g::CLONE_VFORK) || has(g::CLONE_VM) && !thread && !has(g::CLONE_VFORK) {
+        return Err(Errno::INVAL);
+    }
+    Ok(())
+}
+
+/// Makes the descriptor of `CLONE_PIDFD` and tells the program its number.
+fn reserve_pidfd(cur: &Current<'_>, args: &CloneArgs) -> Result<Reserved> {
+    let thread = args.flags & u64::from(g::CLONE_THREAD) != 0;
+    let slot = pidfd::Slot::default();
+    let fd = cur.install(pidfd::file(slot.clone(), if thread { pidfd::PIDFD_THREAD } else { 0 }), true)?;
+    if let Err(errno) = put(args.pidfd, &fd) {
+        drop(cur.files.remove(fd));
+        return Err(errno);
+    }
+    Ok(Reserved { fd, slot })
 }
 
 fn check_limits(cur: &Current<'_>) -> Result<()> {
-    const CAP_SYS_ADMIN: u32 = 21;
-    const CAP_SYS_RESOURCE: u32 = 24;
     let cred = cur.cred();
     let all = processes();
     let tasks = |process: &Arc<Process>| process.tasks.lock().len().max(1);
@@ -134,22 +197,40 @@ fn check_limits(cur: &Current<'_>) -> Result<()> {
     if total >= MAX_TASKS || !exempt && own as u64 >= limit { Err(Errno::AGAIN) } else { Ok(()) }
 }
 
-/// A number nobody has.
-fn new_pid() -> i32 {
-    let _guard = PID_LOCK.lock();
+/// A number nobody has: `set_tid`, unless that is 0.
+///
+/// # Errors
+/// `EINVAL`, `EPERM`, `EEXIST` for `set_tid`.
+fn new_pid(cur: &Current<'_>, set_tid: i32) -> Result<i32> {
+    let mut claimed = PID_LOCK.lock();
     let taken = |pid: i32| {
         processes().iter().any(|p| {
             let used = [p.pid, p.pgid.load(Relaxed), p.sid.load(Relaxed)].contains(&pid);
             used || p.tasks.lock().iter().any(|task| task.tid == pid)
         })
     };
+    if set_tid != 0 {
+        if !(1..PID_MAX).contains(&set_tid) {
+            return Err(Errno::INVAL);
+        }
+        let cred = cur.cred();
+        if !cred.capable(CAP_SYS_ADMIN) && !cred.capable(CAP_CHECKPOINT_RESTORE) {
+            return Err(Errno::PERM);
+        }
+        // 1 is the kernel's own.
+        if set_tid == 1 || taken(set_tid) || claimed.contains(&set_tid) {
+            return Err(Errno::EXIST);
+        }
+        claimed.push(set_tid);
+        return Ok(set_tid);
+    }
     let mut pid = LAST_PID.load(Relaxed);
     loop {
         pid = if pid + 1 >= PID_MAX { PID_AGAIN } else { pid + 1 };
         // There are far fewer tasks than numbers.
-        if !taken(pid) {
+        if !taken(pid) && !claimed.contains(&pid) {
             LAST_PID.store(pid, Relaxed);
-            return pid;
+            return Ok(pid);
         }
     }
 }
@@ -165,7 +246,10 @@ fn new_process(cur: &Current<'_>, args: &CloneArgs, pid: i32) -> Process {
         pgid: copy(&parent.pgid),
         sid: copy(&parent.sid),
         exec: Mutex::new(parent.exec.lock().clone()),
-        signals: ProcessSignals::inherit(&parent.signals),
+        signals: match has(g::CLONE_SIGHAND) {
+            true => parent.signals.inherit_shared(),
+            false => parent.signals.inherit(),
+        },
         dumpable: copy(&parent.dumpable),
         thp_disable: copy(&parent.thp_disable),
         timer_slack_ns: AtomicU64::new(parent.timer_slack_ns.load(Relaxed)),
@@ -180,7 +264,20 @@ fn new_process(cur: &Current<'_>, args: &CloneArgs, pid: i32) -> Process {
             *parent.limits.lock(),
         )
     };
-    process.family.exit_signal.store(args.exit_signal as i32, Relaxed);
+    let exit_signal = match has(g::CLONE_PARENT) {
+        true => parent.family.exit_signal.load(Relaxed),
+        false => args.exit_signal as i32,
+    };
+    process.family.exit_signal.store(exit_signal, Relaxed);
+    if args.flags & g::CLONE_CLEAR_SIGHAND != 0 {
+        process.signals.reset_for_exec();
+    }
+    if let Some(reserved) = &args.reserved
+        && !has(g::CLONE_FILES)
+    {
+        // It was made for the parent alone.
+        drop(process.files.lock().remove(reserved.fd));
+    }
     process
 }
 
@@ -198,6 +295,23 @@ fn new_task(
         clear_child_tid: AtomicUsize::new(if has(g::CLONE_CHILD_CLEARTID) { args.child_tid } else { 0 }),
         ..Task::new(tid, process, parker)
     });
+    if has(g::CLONE_THREAD) {
+        let share = |own: bool, flag: u32| (own && has(flag), !has(flag));
+        *task.unshared.files.lock() = match share(cur.task.unshared.files.lock().is_some(), g::CLONE_FILES) {
+            (true, _) => Some(cur.files.clone()),
+            (_, true) => Some(cur.files.duplicate()),
+            _ => None,
+        };
+        *task.unshared.fs.lock() = match share(cur.task.unshared.fs.lock().is_some(), g::CLONE_FS) {
+            (true, _) => Some(cur.fs.clone()),
+            (_, true) => Some(cur.fs.duplicate()),
+            _ => None,
+        };
+    }
+    if let Some(reserved) = &args.reserved {
+        // It was empty.
+        let _ = reserved.slot.set(pidfd::Target { process: process.clone(), tid });
+    }
     process.tasks.lock().push(task.clone());
     task
 }
@@ -246,7 +360,7 @@ fn make_thread(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     if process.tasks.lock().len() == 1 {
         host::code::prepare_for_threads();
     }
-    let tid = new_pid();
+    let tid = new_pid(cur, args.set_tid)?;
     let task = new_task(cur, &process, tid, Parker::unbound(), args);
     let start = start_of(cur, args, &task);
     tell_parent_tid(args, tid);
@@ -275,7 +389,7 @@ fn enter(process: &Arc<Process>) {
 }
 
 fn fork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
-    let pid = new_pid();
+    let pid = new_pid(cur, args.set_tid)?;
     let process = Arc::new(new_process(cur, args, pid));
     *process.mm.lock() = cur.mm.fork();
     let task = new_task(cur, &process, pid, Parker::unbound(), args);
@@ -335,7 +449,7 @@ fn begin(data: Box<dyn Any + Send>) -> ! {
 
 /// The calling host thread becomes the child until that exits or calls execve(2).
 fn vfork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
-    let pid = new_pid();
+    let pid = new_pid(cur, args.set_tid)?;
     let process = Arc::new(new_process(cur, args, pid));
     process.family.borrowed.store(true, Relaxed);
     let task = new_task(cur, &process, pid, cur.task.parker.clone(), args);

@@ -138,10 +138,12 @@ pub fn thread_gone(task: &Arc<Task>, status: i32) -> bool {
         crate::syscall::futex::wake_address(task, addr, 1);
     }
     signal::thread_exited(task);
+    drop((task.unshared.files.lock().take(), task.unshared.fs.lock().take()));
     let mut tasks = task.process.tasks.lock();
     tasks.retain(|each| !Arc::ptr_eq(each, task));
     let last = tasks.is_empty();
     drop(tasks);
+    task.process.family.pidfd_events.wake_all(PollEvents::IN);
     if last {
         task.process.signals.with(|shared| *shared.exit.get_or_insert(status));
     }
@@ -174,6 +176,7 @@ pub fn process_gone(process: &Arc<Process>, status: i32) {
         signal::child_exited(process, exit_signal, status, (ticks_at(&usage, 0), ticks_at(&usage, 16)));
     }
     drop(guard);
+    process.family.pidfd_events.wake_all(PollEvents::IN);
     if let Some(parent) = parent {
         parent.signals.child_events.wake_all(PollEvents::IN);
     }
@@ -243,6 +246,7 @@ pub fn forget(process: &Arc<Process>) -> bool {
         return false;
     }
     unregister(process);
+    process.family.pidfd_events.wake_all(PollEvents::IN | PollEvents::HUP);
     if process.family.leader.lock().is_some() {
         // Its host process may still be on its stack: the reaper lets go of that.
         ORPHANED.lock().push(process.clone());

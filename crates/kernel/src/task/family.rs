@@ -1,9 +1,10 @@
 //! Parents and children: the family of a process, and what the host keeps for it.
 
 use super::Process;
+use crate::sync::WaitQueue;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 use host::mutex::Mutex;
 use host::thread::Resources;
 
@@ -22,13 +23,31 @@ pub struct Family {
     pub borrowed: AtomicBool,
     /// Its host process is one that the host kills when the first one ends (`Tie::Kill`).
     pub tied: AtomicBool,
+    /// Woken when the process or one of its threads has ended, and when it was waited for: pidfds look here.
+    pub pidfd_events: WaitQueue,
+    /// Inode numbers of pidfds, by thread.
+    pid_inodes: Mutex<Vec<(i32, u64)>>,
     /// What its first host thread lives on; dropped when the host process is gone.
     pub leader: Mutex<Option<Resources>>,
     /// What its other host threads live on; swept when one is gone.
     pub threads: Mutex<Vec<Resources>>,
 }
 
+/// The last inode number given to a process or thread on pidfs.
+static LAST_PID_INODE: AtomicU64 = AtomicU64::new(0);
+
 impl Family {
+    /// The inode number of pidfds of the thread `tid`.
+    pub fn pid_inode(&self, tid: i32) -> u64 {
+        let mut inodes = self.pid_inodes.lock();
+        if let Some((_, ino)) = inodes.iter().find(|(each, _)| *each == tid) {
+            return *ino;
+        }
+        let ino = LAST_PID_INODE.fetch_add(1, Relaxed) + 1;
+        inodes.push((tid, ino));
+        ino
+    }
+
     /// Gives back what threads that are gone have left.
     pub fn sweep(&self) {
         // Dropped outside the lock.

@@ -10,10 +10,12 @@ mod limits;
 mod process;
 mod run;
 
-pub use clone::{CloneArgs, clone, move_out};
+pub use clone::{CloneArgs, Reserved, clone, move_out};
 pub use cred::Cred;
 pub use current::{Current, current_task, signal_pending};
 pub use exec::{ExecError, execve, execveat};
 pub use limits::{Limits, Resource};
-pub use process::{ExecInfo, FsContext, Process, Task, find_process, processes, register, unregister};
+pub use process::{
+    ExecInfo, FsContext, Process, Task, Unshared, find_process, may_trace, processes, register, unregister,
+};
 pub use run::{run, run_image};

@@ -5,6 +5,7 @@ use crate::mm::AddressSpace;
 use crate::signal::{ProcessSignals, TaskSignals};
 use crate::time::ProcessTimers;
 use crate::vfs::{Dentry, FdTable};
+use crate::{Errno, Result};
 use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use host::mutex::Mutex;
@@ -117,6 +118,18 @@ pub struct Task {
     pub clear_child_tid: AtomicUsize,
     /// set_robust_list(2): head and length.
     pub robust_list: Mutex<(usize, usize)>,
+    /// What it does not share with the other threads of its process.
+    pub unshared: Unshared,
+}
+
+/// What a thread has of its own, after unshare(2) or because it was made without `CLONE_FILES` or `CLONE_FS`; `None`
+/// where it has its process's.
+#[derive(Default)]
+pub struct Unshared {
+    /// Descriptors.
+    pub files: Mutex<Option<Arc<FdTable>>>,
+    /// Directories and umask.
+    pub fs: Mutex<Option<Arc<FsContext>>>,
 }
 
 impl Process {
@@ -186,6 +199,43 @@ impl Task {
             parker,
             clear_child_tid: AtomicUsize::new(0),
             robust_list: Mutex::new((0, 0)),
+            unshared: Unshared::default(),
+        }
+    }
+
+    /// Its descriptors.
+    pub fn files(&self) -> Arc<FdTable> {
+        let own = self.unshared.files.lock().clone();
+        own.unwrap_or_else(|| self.process.files.lock().clone())
+    }
+
+    /// Its directories and umask.
+    pub fn fs(&self) -> Arc<FsContext> {
+        let own = self.unshared.fs.lock().clone();
+        own.unwrap_or_else(|| self.process.fs.lock().clone())
+    }
+
+    /// Replaces its descriptors; those of its process, too, when it is the only thread.
+    pub fn set_files(&self, files: Arc<FdTable>) {
+        let alone = self.process.tasks.lock().len() <= 1;
+        // Dropped without a lock: that may close files.
+        let old = match alone {
+            true => {
+                let own = self.unshared.files.lock().take();
+                (own, Some(core::mem::replace(&mut *self.process.files.lock(), files)))
+            }
+            false => (self.unshared.files.lock().replace(files), None),
+        };
+        drop(old);
+    }
+
+    /// Replaces its directories; those of its process, too, when it is the only thread.
+    pub fn set_fs(&self, fs: Arc<FsContext>) {
+        if self.process.tasks.lock().len() <= 1 {
+            *self.unshared.fs.lock() = None;
+            *self.process.fs.lock() = fs;
+        } else {
+            *self.unshared.fs.lock() = Some(fs);
         }
     }
 
@@ -209,6 +259,26 @@ impl core::fmt::Debug for Task {
         write!(f, "Task({})", self.tid)
     }
 }
+
+/// Whether the caller may look into `target` and change it (`ptrace_may_access` with `PTRACE_MODE_ATTACH_REALCREDS`).
+///
+/// # Errors
+/// `EPERM`.
+pub fn may_trace(cur: &super::Current<'_>, target: &Arc<Process>) -> Result<()> {
+    if Arc::ptr_eq(cur.process(), target) {
+        return Ok(());
+    }
+    let (mine, other) = (cur.cred(), target.cred());
+    let users = [other.uid, other.euid, other.suid].iter().all(|id| *id == mine.uid);
+    let groups = [other.gid, other.egid, other.sgid].iter().all(|id| *id == mine.gid);
+    let dumpable = target.dumpable.load(Relaxed) == 1;
+    let subset = other.cap_permitted & !mine.cap_permitted == 0;
+    let allowed = users && groups && dumpable && subset || mine.capable(CAP_SYS_PTRACE);
+    if allowed { Ok(()) } else { Err(Errno::PERM) }
+}
+
+/// Look into any process (capabilities(7)).
+const CAP_SYS_PTRACE: u32 = 19;
 
 static PROCESSES: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
 

@@ -16,8 +16,8 @@ pub fn run(task: &Arc<Task>, mut user: UserThread) -> i32 {
     loop {
         let task = &now.clone();
         // Held for as long as the thread keeps them; execve and unshare ask for a new round.
-        let files = task.process.files.lock().clone();
-        let fs = task.process.fs.lock().clone();
+        let files = task.files();
+        let fs = task.fs();
         let mm = task.process.mm.lock().clone();
         let mut cur = Current::new(task, &files, &fs, &mm, &mut user);
         // Told to end before its first instruction.
@@ -37,8 +37,8 @@ pub fn run(task: &Arc<Task>, mut user: UserThread) -> i32 {
 
 /// Runs a thread that begins with executing `image`.
 pub fn run_image(task: &Arc<Task>, mut user: UserThread, image: Image) -> i32 {
-    let files = task.process.files.lock().clone();
-    let fs = task.process.fs.lock().clone();
+    let files = task.files();
+    let fs = task.fs();
     let mm = task.process.mm.lock().clone();
     let mut cur = Current::new(task, &files, &fs, &mm, &mut user);
     if super::exec::replace(&mut cur, image).is_err() {

@@ -301,12 +301,17 @@ impl File {
         dentry: Option<Arc<Dentry>>,
         flags: OpenFlags,
     ) -> Arc<File> {
-        let kept = flags
-            - (OpenFlags::CREAT
-                | OpenFlags::EXCL
-                | OpenFlags::NOCTTY
-                | OpenFlags::TRUNC
-                | OpenFlags::CLOEXEC);
+        let creation = OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::NOCTTY | OpenFlags::TRUNC;
+        Self::with_flags(ops, inode, dentry, flags - (creation | OpenFlags::CLOEXEC))
+    }
+
+    /// As [`new`](Self::new), with `flags` as they are: a pidfd gives `O_EXCL` a meaning of its own.
+    pub fn with_flags(
+        ops: Box<dyn FileOps>,
+        inode: InodeRef,
+        dentry: Option<Arc<Dentry>>,
+        flags: OpenFlags,
+    ) -> Arc<File> {
         Arc::new(File {
             kind: inode.kind(),
             stream: ops.is_stream(),
@@ -320,7 +325,7 @@ impl File {
             inode,
             dentry,
             position: Mutex::new(0),
-            flags: AtomicU32::new(kept.bits()),
+            flags: AtomicU32::new(flags.bits()),
             owner: Mutex::new(Owner::default()),
         })
     }

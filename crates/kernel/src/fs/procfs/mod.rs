@@ -33,6 +33,11 @@ impl ProcFs {
     }
 }
 
+/// The process whose directory `inode` is.
+pub fn process_of(inode: &InodeRef) -> Option<Arc<crate::task::Process>> {
+    node::process_of(inode)
+}
+
 impl FileSystem for ProcFs {
     fn name(&self) -> &'static str {
         "proc"

@@ -55,6 +55,14 @@ pub fn root(fs: &Arc<ProcFs>) -> InodeRef {
     Arc::new(Node { fs: fs.clone(), what: What::Root })
 }
 
+/// The process whose directory `inode` is.
+pub fn process_of(inode: &InodeRef) -> Option<Arc<Process>> {
+    match &crate::vfs::downcast_inode::<Node>(inode)?.what {
+        What::Process(process) => Some(process.clone()),
+        _ => None,
+    }
+}
+
 fn caller() -> Result<Arc<Task>> {
     crate::task::current_task().ok_or(Errno::NOENT)
 }

@@ -140,15 +140,12 @@ fn map(mm: &crate::mm::AddressSpace, part: &Part) -> Result<()> {
 
 /// Closes what is marked close-on-exec, in a table that is this process's alone.
 fn close_on_exec(cur: &mut Current<'_>) {
-    let table = cur.process().files.lock().clone();
+    let table = cur.task.files();
     // One count is the process's, one the running thread's, one `table`: more belong to somebody else.
-    let table = if Arc::strong_count(&table) > 3 {
-        let own = table.duplicate();
-        *cur.process().files.lock() = own.clone();
-        cur.reload = true;
-        own
-    } else {
-        table
-    };
+    let table = if Arc::strong_count(&table) > 3 { table.duplicate() } else { table };
+    // What the thread had of its own is the process's now.
+    cur.task.set_files(table.clone());
+    cur.task.set_fs(cur.task.fs());
+    cur.reload = true;
     table.close_on_exec();
 }

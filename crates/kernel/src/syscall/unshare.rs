@@ -1,0 +1,41 @@
+//! unshare(2): descriptors and directories of the thread's own. Namespaces are the host's.
+
+use crate::task::Current;
+use crate::uaccess::Args;
+use crate::{Errno, Result};
+use linux_raw_sys::general as g;
+
+const NAMESPACES: u32 = g::CLONE_NEWNS
+    | g::CLONE_NEWCGROUP
+    | g::CLONE_NEWUTS
+    | g::CLONE_NEWIPC
+    | g::CLONE_NEWUSER
+    | g::CLONE_NEWPID
+    | g::CLONE_NEWNET
+    | g::CLONE_NEWTIME;
+/// What only a process with one thread may ask for, and has then already.
+const ALONE: u32 = g::CLONE_THREAD | g::CLONE_SIGHAND | g::CLONE_VM;
+
+/// unshare(flags)
+pub fn sys_unshare(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
+    let flags = args.u32(0);
+    if flags & !(ALONE | NAMESPACES | g::CLONE_FS | g::CLONE_FILES | g::CLONE_SYSVSEM) != 0 {
+        return Err(Errno::INVAL);
+    }
+    let alone = flags & ALONE != 0 || flags & g::CLONE_NEWUSER != 0;
+    if alone && cur.process().tasks.lock().len() > 1 {
+        return Err(Errno::INVAL);
+    }
+    if flags & NAMESPACES != 0 {
+        return Err(Errno::PERM);
+    }
+    if flags & g::CLONE_FS != 0 {
+        cur.task.set_fs(cur.fs.duplicate());
+        cur.reload = true;
+    }
+    if flags & g::CLONE_FILES != 0 {
+        cur.task.set_files(cur.files.duplicate());
+        cur.reload = true;
+    }
+    Ok(0)
+}
