@@ -22,6 +22,8 @@ pub enum ConfigError {
     WrongVersion(u32),
     /// Right version, but cut off or garbled.
     Malformed,
+    /// A value that the encoding cannot hold.
+    Unencodable,
 }
 
 impl fmt::Display for ConfigError {
@@ -34,6 +36,7 @@ impl fmt::Display for ConfigError {
                  kernel are not of one build"
             ),
             Self::Malformed => f.write_str("the boot configuration is cut off or garbled"),
+            Self::Unencodable => f.write_str("the boot configuration holds what cannot be handed over"),
         }
     }
 }
@@ -42,15 +45,13 @@ impl core::error::Error for ConfigError {}
 
 impl BootConfig {
     /// The bytes to hand over.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`ConfigError::Unencodable`] when a field's type has no encoding.
+    pub fn encode(&self) -> Result<Vec<u8>, ConfigError> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        // Writing to a Vec fails only for types without a known length, which the struct does not have.
-        match postcard::to_extend(self, bytes) {
-            Ok(bytes) => bytes,
-            Err(_) => unreachable!("every field has a length"),
-        }
+        postcard::to_extend(self, bytes).map_err(|_| ConfigError::Unencodable)
     }
 
     /// Read what [`encode`](Self::encode) wrote.
@@ -99,12 +100,12 @@ mod tests {
 
     #[test]
     fn decode_gives_back_what_was_encoded() {
-        assert_eq!(BootConfig::decode(&config().encode()), Ok(config()));
+        assert_eq!(BootConfig::decode(&config().encode().unwrap()), Ok(config()));
     }
 
     #[test]
     fn every_cut_is_refused() {
-        let bytes = config().encode();
+        let bytes = config().encode().unwrap();
         for len in 0..bytes.len() {
             let expected = if len < PREFIX_LEN { ConfigError::NotAConfig } else { ConfigError::Malformed };
             assert_eq!(BootConfig::decode(&bytes[..len]), Err(expected), "{len}");
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn other_version_is_named() {
-        let mut bytes = config().encode();
+        let mut bytes = config().encode().unwrap();
         bytes[MAGIC.len()] = 77;
         let error = BootConfig::decode(&bytes).unwrap_err();
         assert_eq!(error, ConfigError::WrongVersion(77));
