@@ -2,14 +2,16 @@
 //!
 //! ```text
 //!   fncall run …          kernel image
-//!   ┌──────────┐ execveat ┌────────────────────────────────┐
+//!   ┌──────────┐          ┌────────────────────────────────┐
 //!   │ image ───┼─────────►│ argv: "fncall", "<descriptor>" │
 //!   │ config ──┼─────────►│ <descriptor>: memfd, encoded   │
 //!   └──────────┘          └────────────────────────────────┘
 //! ```
 //!
-//! The image goes into a memfd, so that nothing is left on any disk. Where the host does not execute those
-//! (`vm.memfd_noexec`, a security module), an unnamed temporary file takes its place.
+//! The image is mapped from this executable's own file and jumped to (`host::launch`): no copy is made, and all
+//! instances share the host's page cache. Where that cannot be, it is executed: from a memfd, so that nothing is left
+//! on any disk, or, where the host does not execute those (`vm.memfd_noexec`, a security module), from an unnamed
+//! temporary file.
 
 use std::convert::Infallible;
 use std::env;
@@ -28,10 +30,15 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::execveat;
 
 use crate::boot::keep_open;
+use crate::carrier;
 use crate::error::CliError;
 
 /// The kernel image, as the build script made it.
-pub const KERNEL: &[u8] = include_bytes!(env!("FNCALL_IMAGE_FILE"));
+pub static KERNEL: &[u8] = &OnPages(*include_bytes!(env!("FNCALL_IMAGE_FILE"))).0;
+
+/// Aligned such that it can be mapped from this executable's file.
+#[repr(align(4096))]
+struct OnPages<T>(T);
 
 /// Replace this process by `image`, which finds `config` in a memfd. Returns only with an error.
 ///
@@ -50,6 +57,12 @@ pub fn list_syscalls(image: &[u8]) -> Result<Infallible, CliError> {
 fn become_image(image: &[u8], argument: &str) -> Result<Infallible, CliError> {
     let argv = ["fncall", argument].map(|arg| CString::new(arg).unwrap_or_default());
 
+    if std::ptr::eq(image, KERNEL)
+        && let Some((file, offset)) = carrier::locate(image.as_ptr() as usize, image)
+    {
+        // What it answers is that it cannot be; the other ways remain.
+        host::launch::in_place(file, offset, image, [&argv[0], &argv[1]]);
+    }
     // Refusals of the first way are worth trying another; what the last one says is told.
     let refused = |errno: Option<i32>| matches!(errno, Some(libc::EACCES | libc::EPERM | libc::ENOSYS));
     let mut error = match image_in_memory(image) {
@@ -78,8 +91,9 @@ fn execute(image: &impl AsFd, argv: &[CString]) -> io::Error {
 
 /// The encoded configuration, in a descriptor that survives `exec`.
 fn config_file(config: &BootConfig) -> io::Result<i32> {
+    let bytes = config.encode().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let mut file = File::from(memfd_create(c"fncall-config", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(&config.encode())?;
+    file.write_all(&bytes)?;
     let descriptor = file.as_raw_fd();
     if descriptor > libc::STDERR_FILENO {
         nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))?;

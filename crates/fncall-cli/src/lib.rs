@@ -1,7 +1,7 @@
 //! The command line of fncall: reads options, checks them, describes the run in a [`config::BootConfig`] and
 //! turns this process into the kernel image that the executable carries (`image.rs`).
 //!
-//! The kernel is not here, and nothing of this crate survives into it: the hand-over is an `exec`. What can
+//! The kernel is not here, and nothing of this crate survives into it: the hand-over is like an `exec`. What can
 //! be wrong with the user's input is found out before that and said in one line, with exit code 125.
 //!
 //! A library only so that tests can reach in.
@@ -11,6 +11,7 @@
 compile_error!("fncall runs on Linux on x86-64 only");
 
 pub mod boot;
+mod carrier;
 mod docs;
 pub mod error;
 pub mod image;

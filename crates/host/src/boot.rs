@@ -99,6 +99,12 @@ pub fn args() -> Vec<Vec<u8>> {
     }
 }
 
+/// Whether the image was started in the process that carried it ([`crate::launch`]), of which all but the stack is to
+/// be unmapped.
+pub fn in_place() -> bool {
+    args().get(2).is_some_and(|arg| arg == crate::launch::IN_PLACE.to_bytes())
+}
+
 /// Replaces the image's private `.data` and `.bss` by shared pages with the same content, so that a forked
 /// process sees the same kernel.
 fn share_data() -> Result<()> {
@@ -136,9 +142,12 @@ pub fn die(reason: core::fmt::Arguments<'_>) -> ! {
 
 /// Real and effective user and group id of the host process, and its supplementary groups.
 pub fn ids() -> ([u32; 4], Vec<u32>) {
-    let mut groups = alloc::vec![0u32; 1 << 16];
+    let mut groups = Vec::new();
     // SAFETY: the calls write at most the array given, and read nothing.
     unsafe {
+        // Asked for their number first: room for the most there can be is 256 KiB of pages to touch.
+        let count = check(syscall3(g::__NR_getgroups, 0, 0, 0)).unwrap_or(0);
+        groups.resize(count, 0u32);
         let ids = [
             syscall1(g::__NR_getuid, 0) as u32,
             syscall1(g::__NR_geteuid, 0) as u32,

@@ -17,6 +17,7 @@ pub mod clock;
 pub mod code;
 pub mod file;
 pub mod io;
+pub mod launch;
 pub mod layout;
 pub mod log;
 pub mod memory;

@@ -208,6 +208,41 @@ pub unsafe fn call_on_stack(top: usize, main: extern "C" fn() -> !) -> ! {
     }
 }
 
+/// Goes to `entry` with the stack pointer `sp` and otherwise as the host starts a program.
+///
+/// # Safety
+/// `sp` is 16-aligned and what the code at `entry` expects; nothing of the caller is used again.
+pub unsafe fn jump_on_stack(sp: usize, entry: usize) -> ! {
+    // SAFETY: the caller's promise. rdx is what a program would register with atexit(3): nothing.
+    unsafe {
+        asm!("mov rsp, {sp}", "xor ebp, ebp", "xor edx, edx", "jmp {entry}", sp = in(reg) sp, entry = in(reg) entry,
+            options(noreturn));
+    }
+}
+
+/// Address and length in bytes of the calling thread's rseq(2) area that libc registered, if this program has a libc
+/// that tells (glibc 2.35: `__rseq_offset` from the thread pointer on, `__rseq_size`).
+pub fn libc_rseq() -> Option<(usize, usize)> {
+    let (offset, size): (*const isize, *const u32);
+    // SAFETY: loads two addresses that the linker filled in; those of symbols nobody defines are zero.
+    unsafe {
+        asm!(".weak __rseq_offset", ".weak __rseq_size",
+            "mov {offset}, qword ptr [rip + __rseq_offset@GOTPCREL]",
+            "mov {size}, qword ptr [rip + __rseq_size@GOTPCREL]",
+            offset = out(reg) offset, size = out(reg) size, options(pure, readonly, nostack));
+    }
+    if offset.is_null() || size.is_null() {
+        return None;
+    }
+    const ARCH_GET_FS: usize = 0x1003;
+    let mut thread_pointer = 0usize;
+    // SAFETY: the call writes one word; both variables of libc live as long as the program.
+    unsafe {
+        syscall2(linux_raw_sys::general::__NR_arch_prctl, ARCH_GET_FS, &raw mut thread_pointer as usize);
+        (*size > 0).then(|| (thread_pointer.wrapping_add_signed(*offset), *size as usize))
+    }
+}
+
 /// The address of a function of the vdso at `base` (vdso(7)).
 ///
 /// # Safety

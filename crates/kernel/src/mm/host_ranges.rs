@@ -65,6 +65,8 @@ fn parse_maps(text: &[u8]) -> Vec<HostRange> {
                 start = page_down(start.saturating_sub(1 << 20));
                 None
             }
+            // What is left of the command that carried the kernel here, and with it nobody who could use it.
+            _ if host::boot::in_place() && host::memory::unmap(start, end - start).is_ok() => continue,
             _ => None,
         };
         ranges.push(HostRange { start, end, shown });
