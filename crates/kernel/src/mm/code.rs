@@ -28,6 +28,7 @@ use crate::task::Current;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use host::code::CodeWrite;
 use image::Image;
 use linux_raw_sys::general as g;
@@ -35,12 +36,18 @@ use rewriter::{Code, Hints, Patch, Refusal, State, Store, Write};
 use stats::Left;
 use table::Known;
 
+/// Whether any plan was made in this instance.
+static PLANNED: AtomicBool = AtomicBool::new(false);
+
 /// Bytes on each side of a site that the rewriter sees.
 const VIEW: usize = 4096;
 /// How much of a function it sees at most when that was not enough.
 const WIDE_VIEW: usize = 64 << 10;
 /// So many traps of a site before it is worth planning a patch; a plan costs as much as some tens of traps.
 const TRAPS_BEFORE_PLAN: u32 = 4;
+/// So many before the first plan of an instance: the tables that the decoder makes then cost as much as some hundred
+/// traps, which a program that does little never makes.
+const TRAPS_BEFORE_FIRST_PLAN: u32 = 16;
 /// Patches other than the one at hand must lie so near to compete for the same bytes.
 const NEIGHBOURHOOD: usize = 1024;
 
@@ -139,9 +146,11 @@ impl Inner {
         {
             return Ok(true);
         }
-        if traps < TRAPS_BEFORE_PLAN {
+        let enough = if PLANNED.load(Relaxed) { TRAPS_BEFORE_PLAN } else { TRAPS_BEFORE_FIRST_PLAN };
+        if traps < enough {
             return Ok(false);
         }
+        PLANNED.store(true, Relaxed);
         let (at, image) = match image.map(|image| (image.room(self), image)) {
             Some((Some(at), image)) => (at, Some(image)),
             _ => (self.room_near(site).ok_or(Left::Refused(Refusal::OutOfReach))?, None),
