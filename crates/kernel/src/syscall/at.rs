@@ -5,7 +5,7 @@ use crate::task::Current;
 use crate::uaccess::{self, PathBuf};
 use crate::vfs::namei::Walk;
 use crate::vfs::notify::{self, Events};
-use crate::vfs::{Dentry, Fd, File, InodeRef};
+use crate::vfs::{Dentry, Fd, File, InodeRef, Stat};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use linux_raw_sys::general::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
@@ -26,6 +26,15 @@ impl Named {
         match self {
             Named::Dentry(dentry) => dentry.inode(),
             Named::File(file) => &file.inode,
+        }
+    }
+
+    /// Its attributes.
+    #[inline]
+    pub(super) fn stat(&self) -> Result<Stat> {
+        match self {
+            Named::Dentry(dentry) => dentry.inode().stat(),
+            Named::File(file) => file.stat(),
         }
     }
 

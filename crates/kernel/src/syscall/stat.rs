@@ -4,7 +4,7 @@ use super::at::{self, CWD, check_flags};
 use crate::Result;
 use crate::task::Current;
 use crate::uaccess::{Args, put};
-use crate::vfs::{InodeRef, Stat};
+use crate::vfs::Stat;
 use linux_raw_sys::general::{
     self as g, AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW,
 };
@@ -12,19 +12,19 @@ use linux_raw_sys::general::{
 /// `stat(path, statbuf)`
 pub fn sys_stat(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let found = at::lookup_user(cur, CWD, args.usize(0), 0)?;
-    tell(found.inode(), args.usize(1))
+    tell(found.stat(), args.usize(1))
 }
 
 /// `lstat(path, statbuf)`
 pub fn sys_lstat(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let found = at::lookup_user(cur, CWD, args.usize(0), AT_SYMLINK_NOFOLLOW)?;
-    tell(found.inode(), args.usize(1))
+    tell(found.stat(), args.usize(1))
 }
 
 /// `fstat(fd, statbuf)`
 pub fn sys_fstat(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let file = cur.file_or_path(args.i32(0))?;
-    tell(&file.inode, args.usize(1))
+    tell(file.stat(), args.usize(1))
 }
 
 /// `newfstatat(dirfd, path, statbuf, flags)`
@@ -32,12 +32,12 @@ pub fn sys_newfstatat(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let flags = args.u32(3);
     check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)?;
     let found = at::lookup_user_or_null(cur, args.i32(0), args.usize(1), flags)?;
-    tell(found.inode(), args.usize(2))
+    tell(found.stat(), args.usize(2))
 }
 
 #[inline]
-fn tell(inode: &InodeRef, to: usize) -> Result<usize> {
-    put(to, &to_user(&inode.stat()?))?;
+fn tell(stat: Result<Stat>, to: usize) -> Result<usize> {
+    put(to, &to_user(&stat?))?;
     Ok(0)
 }
 

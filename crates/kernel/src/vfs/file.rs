@@ -1,6 +1,6 @@
 //! Open file descriptions (`struct file`) and what they do.
 
-use super::{Dentry, FileType, InodeRef, PollEvents, PollTable, TimeSpec};
+use super::{Dentry, FileType, InodeRef, PollEvents, PollTable, Stat, TimeSpec};
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc};
 use core::any::Any;
@@ -129,6 +129,13 @@ pub trait FileOps: Any + Send + Sync {
     /// `EAGAIN`, `ENOSPC`, `EFBIG`, `EPIPE` (the caller sends SIGPIPE) …
     fn write(&self, src: &mut IoSrc<'_>, at: WriteAt, nonblock: bool) -> Result<(usize, u64)> {
         Err(Errno::INVAL)
+    }
+    /// Attributes, where the open file has them nearer at hand than its inode; `None`: ask that.
+    ///
+    /// # Errors
+    /// Those of fstat(2).
+    fn stat(&self) -> Option<Result<Stat>> {
+        None
     }
     /// Which events are ready; registers the waiter of `table`, when there is one, for those that are not.
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
@@ -386,6 +393,15 @@ impl File {
     #[inline]
     pub fn kind(&self) -> FileType {
         self.kind
+    }
+
+    /// Attributes (fstat(2)).
+    ///
+    /// # Errors
+    /// Those of fstat(2).
+    #[inline]
+    pub fn stat(&self) -> Result<Stat> {
+        self.ops.stat().unwrap_or_else(|| self.inode.stat())
     }
 
     /// Whether it has no positions.

@@ -2,7 +2,7 @@
 
 use super::node::Node;
 use crate::fs::host_listing::HostListing;
-use crate::vfs::{FileOps, MmapSource, OpenFlags, ReaddirSink, WriteAt};
+use crate::vfs::{FileOps, MmapSource, OpenFlags, ReaddirSink, Stat, WriteAt};
 use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -13,8 +13,8 @@ use linux_raw_sys::general as g;
 
 /// An open regular file.
 pub(super) struct OpenFile {
-    /// Keeps the node, which finds the descriptor for fstat(2).
-    _node: Arc<Node>,
+    /// Finds the descriptor for what asks the inode.
+    node: Arc<Node>,
     fd: Arc<HostFd>,
 }
 
@@ -32,7 +32,7 @@ impl OpenFile {
             _ => Arc::new(node.open_host(access | (flags & kept).bits() | g::O_NONBLOCK | g::O_NOCTTY)?),
         };
         node.add_open(&fd);
-        Ok(Box::new(OpenFile { _node: node, fd }))
+        Ok(Box::new(OpenFile { node, fd }))
     }
 }
 
@@ -54,6 +54,11 @@ impl FileOps for OpenFile {
                 Ok((count, self.fd.seek(0, g::SEEK_END)?))
             }
         }
+    }
+
+    #[inline]
+    fn stat(&self) -> Option<Result<Stat>> {
+        Some(self.node.stat_open(&self.fd))
     }
 
     /// The host's position is nobody's: everything else goes by offsets.

@@ -118,6 +118,11 @@ impl Node {
         self.open.lock().iter().rev().find_map(Weak::upgrade)
     }
 
+    /// Attributes by way of a descriptor of it.
+    pub(super) fn stat_open(&self, fd: &HostFd) -> Result<Stat> {
+        Ok(self.rest.with(&fd.fstat()?))
+    }
+
     /// A descriptor open for reading, from a pool of one.
     ///
     /// # Errors
@@ -246,7 +251,7 @@ impl Inode for Node {
         if self.dir.is_none()
             && let Some(fd) = self.open_fd()
         {
-            return Ok(self.rest.with(&fd.fstat()?));
+            return self.stat_open(&fd);
         }
         Ok(host_stat::convert(&self.host_stat()?))
     }
