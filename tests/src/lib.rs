@@ -18,6 +18,7 @@ pub mod case;
 pub mod cc;
 pub mod known;
 pub mod needs;
+pub mod pysuite;
 pub mod run;
 pub mod subject;
 pub mod suite;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::run::PATH;
 
-/// Every program a case may name, with the package that brings it.
+/// Every program (or file, by its full path) a case may name, with the package that brings it.
 pub const PACKAGES: &[(&str, &str)] = &[
     ("busybox", "busybox-static"),
     ("gcc", "gcc"),
@@ -30,10 +30,25 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("readelf", "binutils"),
     ("dash", "dash"),
     ("bash", "bash"),
+    ("g++", "g++"),
+    ("make", "make"),
+    ("zstd", "zstd"),
+    ("node", "nodejs"),
+    ("go", "golang-go"),
+    ("java", "default-jre-headless"),
+    ("pkill", "procps"),
+    ("setsid", "util-linux"),
+    (PYTHON_SUITE, "libpython3.11-testsuite"),
 ];
+
+/// A file of CPython's own test suite.
+pub const PYTHON_SUITE: &str = "/usr/lib/python3.11/test/test_os.py";
 
 /// Full path of `program` on the fixed search path.
 pub fn find(program: &str) -> Option<String> {
+    if program.starts_with('/') {
+        return Path::new(program).exists().then(|| program.to_owned());
+    }
     PATH.split(':').map(|dir| format!("{dir}/{program}")).find(|path| Path::new(path).exists())
 }
 
