@@ -199,6 +199,10 @@ impl FileOps for Inotify {
         true
     }
 
+    fn signals_readiness(&self) -> bool {
+        true
+    }
+
     fn read(&self, dst: &mut IoDst<'_>, _offset: u64, nonblock: bool) -> Result<usize> {
         let state = &self.instance.state;
         loop {

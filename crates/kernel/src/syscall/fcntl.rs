@@ -3,7 +3,7 @@
 use super::fcntl_lock;
 use crate::task::{self, Current};
 use crate::uaccess::{Args, get, put};
-use crate::vfs::{File, FileType, OpenFlags, Owner, OwnerKind};
+use crate::vfs::{self, Fd, File, FileType, OpenFlags, Owner, OwnerKind};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
@@ -38,7 +38,7 @@ pub fn sys_fcntl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         _ => {}
     }
     match command {
-        g::F_SETFL => set_flags(cur, &file, OpenFlags::from_bits_truncate(arg as u32)),
+        g::F_SETFL => set_flags(cur, fd, &file, OpenFlags::from_bits_truncate(arg as u32)),
         g::F_GETLK => fcntl_lock::get_lock(cur, &file, arg, false),
         g::F_OFD_GETLK => fcntl_lock::get_lock(cur, &file, arg, true),
         g::F_SETLK | g::F_SETLKW => fcntl_lock::set_lock(cur, fd, &file, arg, false, command == g::F_SETLKW),
@@ -46,15 +46,16 @@ pub fn sys_fcntl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             fcntl_lock::set_lock(cur, fd, &file, arg, true, command == g::F_OFD_SETLKW)
         }
         g::F_GETOWN => Ok(get_owner(&file) as isize as usize),
-        g::F_SETOWN => set_owner(&file, arg as i32),
+        g::F_SETOWN => set_owner(cur, &file, arg as i32),
         g::F_GETOWN_EX => get_owner_ex(&file, arg),
-        g::F_SETOWN_EX => set_owner_ex(&file, arg),
+        g::F_SETOWN_EX => set_owner_ex(cur, &file, arg),
         g::F_GETSIG => Ok(file.owner.lock().signal as usize),
         g::F_SETSIG => {
             if arg > 64 {
                 return Err(Errno::INVAL);
             }
             file.owner.lock().signal = arg as u32;
+            vfs::fasync::owner_changed(&file);
             Ok(0)
         }
         // Nobody holds a lease, because nobody can take one: there are no leases on file systems here, which Linux
@@ -84,7 +85,7 @@ fn duplicate(cur: &Current<'_>, file: Arc<File>, least: usize, cloexec: bool) ->
     Ok(cur.files.insert_from(least, file, cloexec, limit)? as usize)
 }
 
-fn set_flags(cur: &Current<'_>, file: &Arc<File>, new: OpenFlags) -> Result<usize> {
+fn set_flags(cur: &Current<'_>, fd: Fd, file: &Arc<File>, new: OpenFlags) -> Result<usize> {
     let old = file.flags();
     if new.contains(OpenFlags::NOATIME)
         && !old.contains(OpenFlags::NOATIME)
@@ -93,6 +94,7 @@ fn set_flags(cur: &Current<'_>, file: &Arc<File>, new: OpenFlags) -> Result<usiz
         return Err(Errno::PERM);
     }
     file.set_status_flags(new);
+    vfs::fasync::flags_changed(file, fd);
     Ok(0)
 }
 
@@ -106,21 +108,25 @@ fn get_owner(file: &File) -> i32 {
 }
 
 /// A negative number names a process group.
-fn set_owner(file: &File, who: i32) -> Result<usize> {
+fn set_owner(cur: &Current<'_>, file: &File, who: i32) -> Result<usize> {
     let (kind, id) = if who < 0 {
         (OwnerKind::Group, who.checked_neg().ok_or(Errno::INVAL)?)
     } else {
         (OwnerKind::Process, who)
     };
-    change_owner(file, kind, id)
+    change_owner(cur, file, kind, id)
 }
 
-fn change_owner(file: &File, kind: OwnerKind, id: i32) -> Result<usize> {
+fn change_owner(cur: &Current<'_>, file: &File, kind: OwnerKind, id: i32) -> Result<usize> {
     if id != 0 && !exists(kind, id) {
         return Err(Errno::SRCH);
     }
-    let mut owner = file.owner.lock();
-    *owner = Owner { kind, id, ..*owner };
+    let cred = cur.cred();
+    {
+        let mut owner = file.owner.lock();
+        *owner = Owner { kind, id, uid: cred.uid, euid: cred.euid, ..*owner };
+    }
+    vfs::fasync::owner_changed(file);
     Ok(0)
 }
 
@@ -145,7 +151,7 @@ fn get_owner_ex(file: &File, arg: usize) -> Result<usize> {
     Ok(0)
 }
 
-fn set_owner_ex(file: &File, arg: usize) -> Result<usize> {
+fn set_owner_ex(cur: &Current<'_>, file: &File, arg: usize) -> Result<usize> {
     let wanted: g::f_owner_ex = get(arg)?;
     let kind = match wanted.type_ as u32 {
         g::F_OWNER_TID => OwnerKind::Thread,
@@ -153,7 +159,7 @@ fn set_owner_ex(file: &File, arg: usize) -> Result<usize> {
         g::F_OWNER_PGRP => OwnerKind::Group,
         _ => return Err(Errno::INVAL),
     };
-    change_owner(file, kind, wanted.pid)
+    change_owner(cur, file, kind, wanted.pid)
 }
 
 /// Checks as Linux does before it asks the file system (`vfs_setlease`).

@@ -2,7 +2,7 @@
 
 use crate::task::Current;
 use crate::uaccess::{Args, get, put};
-use crate::vfs::{Fd, File, FileType, OpenFlags};
+use crate::vfs::{self, Fd, File, FileType, OpenFlags};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use linux_raw_sys::general::CAP_SYS_ADMIN;
@@ -15,8 +15,8 @@ pub fn sys_ioctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     match command {
         i::FIOCLEX => set_cloexec(cur, fd, true),
         i::FIONCLEX => set_cloexec(cur, fd, false),
-        i::FIONBIO => set_flag(&file, OpenFlags::NONBLOCK, arg),
-        i::FIOASYNC => set_flag(&file, OpenFlags::ASYNC, arg),
+        i::FIONBIO => set_flag(&file, fd, OpenFlags::NONBLOCK, arg),
+        i::FIOASYNC => set_flag(&file, fd, OpenFlags::ASYNC, arg),
         i::FIOQSIZE => match file.kind() {
             FileType::Regular | FileType::Directory | FileType::Symlink => {
                 put(arg, &(file.inode.stat()?.size as i64))?;
@@ -51,16 +51,14 @@ fn set_cloexec(cur: &Current<'_>, fd: Fd, on: bool) -> Result<usize> {
     Ok(0)
 }
 
-fn set_flag(file: &File, flag: OpenFlags, arg: usize) -> Result<usize> {
+fn set_flag(file: &Arc<File>, fd: Fd, flag: OpenFlags, arg: usize) -> Result<usize> {
     let on = get::<i32>(arg)? != 0;
     let flags = file.flags();
-    if flag == OpenFlags::ASYNC
-        && on != flags.contains(flag)
-        && matches!(file.kind(), FileType::Regular | FileType::Directory)
-    {
+    if flag == OpenFlags::ASYNC && on != flags.contains(flag) && !file.ops.signals_readiness() {
         return Err(Errno::NOTTY);
     }
     file.set_status_flags(if on { flags | flag } else { flags - flag });
+    vfs::fasync::flags_changed(file, fd);
     Ok(0)
 }
 

@@ -120,7 +120,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         69 "msgsnd" Missing None, "";
         70 "msgrcv" Missing None, "";
         71 "msgctl" Missing None, "";
-        72 "fcntl" Partial Some(super::fcntl::sys_fcntl), "no leases, no F_NOTIFY; SIGIO owner is kept only";
+        72 "fcntl" Partial Some(super::fcntl::sys_fcntl), "no leases, no F_NOTIFY; no SIGIO of the host's files";
         73 "flock" Full Some(super::flock::sys_flock), "";
         74 "fsync" Full Some(super::fsync::sys_fsync), "";
         75 "fdatasync" Full Some(super::fsync::sys_fdatasync), "";

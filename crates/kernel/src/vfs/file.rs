@@ -146,6 +146,10 @@ pub trait FileOps: Any + Send + Sync {
     fn can_poll(&self) -> bool {
         true
     }
+    /// Whether it can have `O_ASYNC` (`f_op->fasync`); others lose the flag.
+    fn signals_readiness(&self) -> bool {
+        false
+    }
     /// Directory entries from position `from` on (0 = start, else a `next` value given before), incl. `.` and `..`.
     ///
     /// # Errors
@@ -254,6 +258,10 @@ pub struct Owner {
     pub id: i32,
     /// Signal instead of SIGIO; 0: SIGIO.
     pub signal: u32,
+    /// Real user id of who set it.
+    pub uid: u32,
+    /// Effective user id of who set it.
+    pub euid: u32,
 }
 
 /// How often a set-user-ID or set-group-ID bit was set on any file. A file remembers the count at which it was seen
@@ -278,6 +286,8 @@ pub struct File {
     flags: AtomicU32,
     /// Owner for SIGIO, and its signal.
     pub owner: Mutex<Owner>,
+    /// Where SIGIO comes from, while `O_ASYNC` is set.
+    pub(super) fasync: Mutex<Option<super::fasync::Fasync>>,
     /// Whether this open made the file (fcntl(F_CREATED_QUERY)).
     pub was_created: AtomicBool,
     /// Write lifetime hint (fcntl(F_SET_RW_HINT)), kept and told.
@@ -334,6 +344,7 @@ impl File {
             position: Mutex::new(0),
             flags: AtomicU32::new(flags.bits()),
             owner: Mutex::new(Owner::default()),
+            fasync: Mutex::new(None),
         })
     }
 
@@ -351,8 +362,7 @@ impl File {
             | OpenFlags::DIRECT
             | OpenFlags::NOATIME;
         let mut flags = (self.flags() - may) | (new & may);
-        // Nobody is ever signalled about these; Linux drops the flag.
-        if matches!(self.kind, FileType::Regular | FileType::Directory) {
+        if !self.ops.signals_readiness() {
             flags -= OpenFlags::ASYNC;
         }
         self.flags.store(flags.bits(), Relaxed);

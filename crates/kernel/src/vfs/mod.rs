@@ -11,6 +11,7 @@
 //! `crate::fs`; pipes, eventfd and other nameless files implement [`FileOps`] in `crate::fs` too.
 
 mod dentry;
+pub mod fasync;
 mod fd_table;
 mod file;
 mod inode;

@@ -69,6 +69,10 @@ impl FileOps for Memory {
 struct Random;
 
 impl FileOps for Random {
+    fn signals_readiness(&self) -> bool {
+        true
+    }
+
     fn read(&self, dst: &mut IoDst<'_>, _offset: u64, _nonblock: bool) -> Result<usize> {
         let mut chunk = [0u8; 256];
         let mut done = 0;

@@ -182,6 +182,11 @@ impl FileOps for OpenInherited {
         !self.seekable
     }
 
+    /// The flag is kept, but the host's signals for it are not asked for.
+    fn signals_readiness(&self) -> bool {
+        !self.seekable
+    }
+
     fn keeps_position(&self) -> bool {
         self.seekable
     }

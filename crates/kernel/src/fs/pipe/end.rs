@@ -98,6 +98,10 @@ impl FileOps for End {
         true
     }
 
+    fn signals_readiness(&self) -> bool {
+        true
+    }
+
     fn read(&self, dst: &mut IoDst<'_>, _offset: u64, nonblock: bool) -> Result<usize> {
         let count = self.pipe.read(dst, nonblock)?;
         if count > 0 && self.fifo.is_some() {
