@@ -259,7 +259,9 @@ impl Names {
         }
         match context_field(offset) {
             "?" => {}
-            "via_trap" => return Some(format!("context.via_trap = {}", executed.instruction.immediate(1))),
+            name @ ("via_trap" | "x87_in_image") => {
+                return Some(format!("context.{name} = {}", executed.instruction.immediate(1)));
+            }
             name => return Some(format!("context.{name} = the program's")),
         }
         let offset = address.wrapping_sub(at.anchor);
@@ -280,7 +282,8 @@ pub fn context_field(offset: u64) -> &'static str {
         256 => "fcw",
         280 => "mxcsr",
         _ if offset < 176 => CONTEXT_NAMES[offset as usize / 8],
-        176..256 => "via_trap",
+        200 => "via_trap",
+        202 => "x87_in_image",
         _ => "?",
     }
 }

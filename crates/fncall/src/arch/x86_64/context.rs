@@ -25,19 +25,22 @@ pub struct Fault {
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// All of it in the image.
+    /// All of it in the image, in standard format; the protection keys in `pkru`.
     Image,
+    /// All of it here: the vector registers in the form of `xstate::BLOCK`, in place of the image's extended part; x87
+    /// and MXCSR in the image; the protection keys in `pkru`.
+    Parked,
     /// After a bare run: 16 xmm in the image, the rest in the processor of the thread that ran it.
     Bare,
-    /// After a hosted run: the vector registers in the image's place, in the form of `xstate::BLOCK`; MXCSR and
-    /// the x87 control word in the image; the rest (protection keys) in the processor. The x87 registers are in
-    /// the processor when the control word is the usual one, else in the image.
+    /// After a hosted run: the vector registers as in `Parked`; MXCSR and the x87 control word in the image; the rest
+    /// (protection keys) in the processor. The x87 registers are in the image if `x87_in_image`, else in the processor,
+    /// and then their control word is the usual one.
     Hosted,
 }
 
 impl Place {
     pub(crate) fn is_live(self) -> bool {
-        self != Place::Image
+        matches!(self, Place::Bare | Place::Hosted)
     }
 }
 
@@ -48,7 +51,7 @@ impl Place {
 ///
 /// ```text
 ///     0  UserContext: 20 general registers, trap_num, error_code
-///   176  Fault, via_trap, where the extended state is
+///   176  Fault, via_trap, where the extended state is, protection keys
 ///   256  XSAVE image, standard format: x87 and SSE at 0, header at 512, the rest from 576
 ///  3008
 /// ```
@@ -62,6 +65,10 @@ pub struct Context {
     /// site may be worth a patch.
     pub via_trap: bool,
     pub(crate) place: Place,
+    /// See [`Place::Hosted`].
+    pub(crate) x87_in_image: bool,
+    /// The protection keys of a context that is not live.
+    pub(crate) pkru: u32,
     pub(crate) image: Image,
 }
 
@@ -101,6 +108,8 @@ impl Context {
             fault: Fault { addr: 0, signo: 0, code: 0, arch: 0 },
             via_trap: false,
             place: Place::Image,
+            x87_in_image: false,
+            pkru: 0,
             image: Image::new(),
         }
     }
@@ -118,11 +127,12 @@ impl Clone for Context {
     /// # Panics
     /// If the extended state is in the processor of another thread.
     fn clone(&self) -> Self {
-        let image = match self.place {
-            Place::Image => self.image.clone(),
-            Place::Bare | Place::Hosted => self.live_image(),
-        };
-        Context { user: self.user, fault: self.fault, via_trap: self.via_trap, place: Place::Image, image }
+        if self.place.is_live() {
+            self.assert_here();
+        }
+        let mut copy = Context { image: self.image.clone(), ..*self };
+        copy.collect();
+        copy
     }
 }
 

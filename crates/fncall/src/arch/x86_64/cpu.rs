@@ -2,6 +2,8 @@
 
 use core::arch::asm;
 
+use super::xstate::{BLOCK, XMM};
+
 /// rdgsbase. Only where the host has enabled FSGSBASE.
 #[inline(always)]
 pub(crate) unsafe fn rdgsbase() -> usize {
@@ -76,9 +78,149 @@ pub(crate) fn fninit() {
     }
 }
 
-/// Gives the kernel the MXCSR that C and Rust expect.
+/// The MXCSR that C and Rust expect.
+pub(crate) const KERNEL_MXCSR: u32 = 0x1f80;
+
+/// Gives the kernel its MXCSR.
 pub(crate) fn default_mxcsr() {
-    let mxcsr = 0x1f80u32;
     // SAFETY: this is the value every function may rely on.
+    unsafe { ldmxcsr(KERNEL_MXCSR) };
+}
+
+/// ldmxcsr. Faults when reserved bits are set.
+pub(crate) unsafe fn ldmxcsr(mxcsr: u32) {
+    // SAFETY: the caller vouches for the value.
     unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const mxcsr, options(nostack, readonly, preserves_flags)) };
+}
+
+/// fxsave64 to a 16-byte aligned image: x87, MXCSR, xmm; 464 bytes.
+pub(crate) unsafe fn fxsave(image: *mut u8) {
+    // SAFETY: the caller gives an aligned image.
+    unsafe { asm!("fxsave64 [{}]", in(reg) image, options(nostack, preserves_flags)) };
+}
+
+/// fxrstor64 from a 16-byte aligned, valid image.
+pub(crate) unsafe fn fxrstor(image: *const u8) {
+    // SAFETY: the caller gives a valid image; every register that may change is named as lost.
+    unsafe {
+        asm!("fxrstor64 [{}]", in(reg) image,
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+            out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+            out("st(0)") _, out("st(1)") _, out("st(2)") _, out("st(3)") _, out("st(4)") _, out("st(5)") _,
+            out("st(6)") _, out("st(7)") _,
+            options(nostack, preserves_flags));
+    }
+}
+
+/// rdpkru. Only where the host has enabled protection keys.
+pub(crate) unsafe fn rdpkru() -> u32 {
+    let pkru;
+    // SAFETY: the caller knows that the instruction is enabled; it only reads a register.
+    unsafe {
+        asm!("rdpkru", in("ecx") 0, out("eax") pkru, out("edx") _, options(nomem, nostack, preserves_flags));
+    }
+    pkru
+}
+
+/// wrpkru. Only where the host has enabled protection keys.
+pub(crate) unsafe fn wrpkru(pkru: u32) {
+    // SAFETY: the caller knows that the instruction is enabled and what it takes the rights to.
+    unsafe {
+        asm!("wrpkru", in("ecx") 0, in("eax") pkru, in("edx") 0, options(nostack, preserves_flags));
+    }
+}
+
+/// Assembles `$code` with the image's address in a register, and names what it may change: the upper halves of the
+/// vector registers, zmm16–31 and k are the user's, so only xmm.
+macro_rules! with_image {
+    ($image:expr, $($code:literal),+) => {
+        asm!($($code),+, image = in(reg) $image, xmm = const XMM, block = const BLOCK,
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+            out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+            options(nostack, preserves_flags))
+    };
+}
+
+/// Completes the image of a context that is live after a bare run: the xmm of the image and what is in the processor
+/// go to the block, x87 and MXCSR to the image's beginning. `level` as `Anchor::vectors`.
+///
+/// # Safety
+/// The image is a whole one, aligned to 64 bytes, and the processor has the registers of `level`.
+pub(crate) unsafe fn store_bare(image: *mut u8, level: u8) {
+    // SAFETY: the caller's promises; `options` and operands name what changes.
+    unsafe {
+        match level {
+            0 => with_image!(
+                image,
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "movaps xmm\\n, [{image} + {xmm} + 16*\\n]",
+                "movaps [{image} + {block} + 64*\\n], xmm\\n",
+                ".endr",
+                "fxsave64 [{image}]"
+            ),
+            1 => with_image!(
+                image,
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "movaps xmm\\n, [{image} + {xmm} + 16*\\n]", // leaves the upper half
+                "vmovaps [{image} + {block} + 64*\\n], ymm\\n",
+                ".endr",
+                "fxsave64 [{image}]"
+            ),
+            _ => with_image!(
+                image,
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "movaps xmm\\n, [{image} + {xmm} + 16*\\n]",
+                "vmovaps [{image} + {block} + 64*\\n], zmm\\n",
+                ".endr",
+                ".irp n, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+                "vmovaps [{image} + {block} + 64*\\n], zmm\\n",
+                ".endr",
+                ".irp n, 0,1,2,3,4,5,6,7",
+                "kmovq [{image} + {block} + 2048 + 8*\\n], k\\n",
+                ".endr",
+                "fxsave64 [{image}]"
+            ),
+        }
+    }
+}
+
+/// The reverse, but for x87 and MXCSR. The entry loads the xmm from the image, so they are put there, too.
+///
+/// # Safety
+/// As [`store_bare`].
+pub(crate) unsafe fn load_bare(image: *mut u8, level: u8) {
+    // SAFETY: the caller's promises; `options` and operands name what changes.
+    unsafe {
+        match level {
+            0 => with_image!(
+                image,
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "movaps xmm\\n, [{image} + {block} + 64*\\n]",
+                "movaps [{image} + {xmm} + 16*\\n], xmm\\n",
+                ".endr"
+            ),
+            1 => with_image!(
+                image,
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "vmovaps ymm\\n, [{image} + {block} + 64*\\n]",
+                "movaps [{image} + {xmm} + 16*\\n], xmm\\n",
+                ".endr"
+            ),
+            _ => with_image!(
+                image,
+                ".irp n, 0,1,2,3,4,5,6,7",
+                "kmovq k\\n, [{image} + {block} + 2048 + 8*\\n]",
+                ".endr",
+                ".irp n, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+                "vmovaps zmm\\n, [{image} + {block} + 64*\\n]",
+                ".endr",
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "vmovaps zmm\\n, [{image} + {block} + 64*\\n]",
+                "movaps [{image} + {xmm} + 16*\\n], xmm\\n",
+                ".endr"
+            ),
+        }
+    }
 }

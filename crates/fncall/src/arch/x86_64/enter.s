@@ -51,11 +51,10 @@
     cmp byte ptr gs:[{NO_FSGSBASE}], 0
     jne 5f
     wrfsbase rsi
-6:  FNCALL_LOAD_VECTORS
-    ldmxcsr [rdi + {MXCSR}]
-    cmp word ptr [rdi + {FCW}], 0x37f   # then the x87 state is in the processor already
+6:  cmp byte ptr [rdi + {X87_IN_IMAGE}], 0
     jne 7f
-8:
+8:  FNCALL_LOAD_VECTORS
+    ldmxcsr [rdi + {MXCSR}]
 .endm
 
 # Out of the way, but before the routine's `_end`.
@@ -69,9 +68,7 @@
     test eax, eax
     jz 6b
     jmp fncall_enter_refused
-7:  mov eax, 1
-    xor edx, edx
-    xrstor64 [rdi + {IMAGE}]            # not fldcw, which would raise an exception that is pending
+7:  fxrstor64 [rdi + {IMAGE}]           # not fldcw, which would raise an exception that is pending
     jmp 8b
 .endm
 

@@ -68,6 +68,7 @@ global_asm!(
     TRAP_NUM = const offset_of!(UserContext, trap_num),
     ERROR_CODE = const offset_of!(UserContext, error_code),
     VIA_TRAP = const offset_of!(Context, via_trap),
+    X87_IN_IMAGE = const offset_of!(Context, x87_in_image),
     XMM = const offset_of!(Context, image) + xstate::XMM,
     IMAGE = const offset_of!(Context, image),
     FCW = const offset_of!(Context, image) + xstate::FCW,

@@ -56,15 +56,10 @@
 .endm
 
 # With the usual control word the x87 registers stay in the processor, and the kernel finds its own control word
-# there. Loses rax, and with FNCALL_COLD_hosted rcx, rdx, rsi, rdi, r12.
+# there. fs comes last: wrfsbase waits for everything before it, and is the dearest instruction of a round trip. Loses
+# rax, and with FNCALL_COLD_hosted rcx, rdx, rsi, rdi, r12.
 .macro FNCALL_STORE_EXTENDED_hosted
-    cmp byte ptr gs:[{NO_FSGSBASE}], 0
-    jne 5f
-    rdfsbase rax
-    mov [r11 + {FSBASE}], rax
-    mov rax, gs:[{KERNEL_FSBASE}]
-    wrfsbase rax
-6:  cmp byte ptr gs:[{VECTORS}], 1
+    cmp byte ptr gs:[{VECTORS}], 1
     ja 3f
     je 2f
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
@@ -84,14 +79,18 @@
     .endr
     vzeroupper
 4:  stmxcsr [r11 + {MXCSR}]
+    ldmxcsr [rip + fncall_kernel_mxcsr] # a load alone is cheaper than a look whether it is needed
     fnstcw [r11 + {FCW}]
-    mov eax, [r11 + {MXCSR}]
-    and eax, 0xffc0                     # exception flags may stay: they are loaded again on the way in
-    cmp eax, 0x1f80
-    jne 7f
-8:  cmp word ptr [r11 + {FCW}], 0x37f
+    mov byte ptr [r11 + {X87_IN_IMAGE}], 0
+    cmp word ptr [r11 + {FCW}], 0x37f
     jne 9f
-12:
+12: cmp byte ptr gs:[{NO_FSGSBASE}], 0
+    jne 5f
+    rdfsbase rax
+    mov [r11 + {FSBASE}], rax
+    mov rax, gs:[{KERNEL_FSBASE}]
+    wrfsbase rax
+6:
 .endm
 
 # Out of the way, but before the routine's `_end`.
@@ -108,12 +107,11 @@
     syscall
     mov r11, r12
     jmp 6b
-7:  ldmxcsr [rip + fncall_kernel_mxcsr]
-    jmp 8b
 9:  mov eax, 1
     xor edx, edx
     xsave64 [r11 + {IMAGE}]             # an unmasked exception may be pending: it stays the user's
     fninit
+    mov byte ptr [r11 + {X87_IN_IMAGE}], 1
     jmp 12b
 .endm
 

@@ -1,5 +1,5 @@
 //! x86-64. `regs` and `context` are the data; `entry` holds the assembly of the way in and out; `anchor` is the
-//! block behind `gs`; `signal` turns host signals into traps; `xstate` is everything that XSAVE knows; `cpu` and
+//! block behind `gs`; `signal` turns host signals into traps; `xstate` is everything that XSAVE knows, `park` what moves it; `cpu` and
 //! `linux` are single instructions and single host calls.
 
 mod anchor;
@@ -8,6 +8,7 @@ mod cpu;
 mod entry;
 mod hosted;
 mod linux;
+mod park;
 mod regs;
 mod run;
 mod signal;
@@ -26,4 +27,6 @@ pub use hosted::{INITIAL_TLS_ABOVE, INITIAL_TLS_BELOW};
 pub use regs::{GeneralRegs, TRAP_KICK, TRAP_REENTRY, TRAP_SYSCALL, UserContext};
 pub use signal::{FaultAction, HandlerConfig, KernelFault, install_handlers};
 pub use sud::{disable_sud, enable_sud};
+#[doc(hidden)]
+pub use xstate::keep_only;
 pub use xstate::{BadXstate, xstate_features, xstate_frame_size, xstate_size};

@@ -7,7 +7,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, Ordering::Relaxed, compiler_fence};
 
 use super::anchor::{Anchor, TASK_SIZE_MAX, has_fsgsbase, this_anchor, user_fsbase};
-use super::context::{Context, Fault};
+use super::context::{Context, Fault, Place};
 use super::entry::{
     SLOW_FLAGS, fncall_call_entry_bare, fncall_call_entry_hosted, fncall_enter_bare, fncall_enter_bare_iret,
     fncall_enter_hosted, fncall_enter_hosted_iret,
@@ -106,10 +106,10 @@ impl Context {
     }
 
     /// # Safety
-    /// As [`Context::attach_bare`].
+    /// As [`Context::attach`].
     unsafe fn prepare_bare(&mut self, anchor: &Anchor) -> How {
         // SAFETY: passed on.
-        unsafe { self.attach_bare(anchor) };
+        unsafe { self.attach(anchor, Place::Bare) };
         anchor.hosted.store(0, Relaxed);
         anchor.call_entry.store(fncall_call_entry_bare as *const () as usize, Relaxed);
         anchor.current.store(self, Relaxed);
@@ -172,10 +172,10 @@ impl Context {
     }
 
     /// # Safety
-    /// As [`Context::attach_hosted`].
+    /// As [`Context::attach`].
     unsafe fn prepare_hosted(&mut self, anchor: &Anchor) -> How {
         // SAFETY: passed on.
-        unsafe { self.attach_hosted(anchor) };
+        unsafe { self.attach(anchor, Place::Hosted) };
         if self.user.general.fsbase == 0 {
             self.user.general.fsbase = hosted::initial_tls(anchor);
         }

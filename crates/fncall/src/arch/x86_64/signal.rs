@@ -10,7 +10,7 @@ use super::context::{Context, Fault};
 use super::entry::{self, NT, Place, TF, fncall_exit_tail, fncall_restorer, fncall_signal_entry};
 use super::linux::{self, KernelSigaction, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 use super::regs::{TRAP_KICK, TRAP_SYSCALL};
-use super::xstate;
+use super::{park, xstate};
 
 /// What [`install_handlers`] needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -252,7 +252,7 @@ fn undo_entry(anchor: &Anchor, regs: &mut SigContext, trap_num: usize) {
     };
     if anchor.hosted.load(Relaxed) != 0 {
         // SAFETY: `fpstate` is the host's.
-        unsafe { xstate::clean_frame_control(regs.fpstate) };
+        unsafe { park::clean_frame_control(regs.fpstate, context.x87_in_image) };
     }
     resume_kernel(anchor, regs);
 }
@@ -295,8 +295,7 @@ fn trap(
     unsafe {
         if anchor.hosted.load(Relaxed) != 0 {
             context.user.general.fsbase = fsbase;
-            context.take_frame(anchor, regs.fpstate);
-            xstate::clean_frame(regs.fpstate);
+            context.take_frame(regs.fpstate);
         } else {
             // The rest goes back to the processor with the frame, where the context's place says it is.
             context.image.take_xmm(regs.fpstate);
