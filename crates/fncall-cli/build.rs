@@ -110,7 +110,7 @@ fn watch(workspace: &Path, crates: &Path, own: &Path) {
     watch(workspace.join("Cargo.lock"));
     let entries = fs::read_dir(crates).unwrap_or_else(|e| panic!("cannot list {}: {e}", crates.display()));
     for path in entries.map(|entry| entry.expect("a directory entry").path()).filter(|path| path != own) {
-        for part in ["src", "build.rs", "Cargo.toml"] {
+        for part in ["src", "build.rs", "Cargo.toml", "image.ld"] {
             watch(path.join(part));
         }
     }

@@ -2,13 +2,14 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=image.ld");
+    // The addresses.
+    println!("cargo:rustc-link-arg-bins=-Wl,-T,{}/image.ld", env!("CARGO_MANIFEST_DIR"));
     for arg in [
         "-nostartfiles",
         "-nostdlib",
         "-static",
         "-no-pie",
-        // `host::layout::KERNEL_START`.
-        "-Wl,--image-base=0x400000000000",
         "-Wl,-z,noexecstack",
         "-Wl,-z,norelro",
         "-Wl,--build-id=none",

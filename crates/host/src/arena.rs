@@ -13,7 +13,7 @@
 
 use crate::layout::{ARENA_LEN, ARENA_START, PAGE_SIZE};
 use crate::mutex::Mutex;
-use crate::{Errno, Result, check, syscall2, syscall3, syscall6};
+use crate::{Errno, Result, check, syscall2, syscall6};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::alloc::{GlobalAlloc, Layout};
@@ -105,10 +105,10 @@ pub(crate) fn free_stack(start: usize, len: usize) {
     FREE_STACKS.lock().entry(len).or_default().push(start);
 }
 
-/// Pages of the arena with an inaccessible page below them: a stack of `len` bytes.
+/// Pages of the arena with nothing mapped right below them: a stack of `len` bytes.
 ///
 /// # Errors
-/// `ENOMEM` when the address space for such things is used up; those of mprotect(2).
+/// `ENOMEM` when the address space for such things is used up; those of munmap(2).
 pub(crate) fn stack(len: usize) -> Result<usize> {
     if let Some(start) = FREE_STACKS.lock().get_mut(&len).and_then(Vec::pop) {
         return Ok(start);
@@ -119,7 +119,8 @@ pub(crate) fn stack(len: usize) -> Result<usize> {
     if start < ARENA_START + ARENA_LEN - PAGES_LEN {
         return Err(Errno::NOMEM);
     }
+    // A hole and not an inaccessible page: each fork of the host copies every mapping there is.
     // SAFETY: the page was just taken, so nobody relies on it.
-    check(unsafe { syscall3(g::__NR_mprotect, start, PAGE_SIZE, 0) })?;
+    check(unsafe { syscall2(g::__NR_munmap, start, PAGE_SIZE) })?;
     Ok(start + PAGE_SIZE)
 }

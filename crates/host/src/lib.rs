@@ -16,6 +16,7 @@ pub mod boot;
 pub mod clock;
 pub mod code;
 pub mod file;
+mod huge;
 pub mod io;
 pub mod launch;
 pub mod layout;

@@ -1,9 +1,12 @@
 //! Further host threads and host processes that run kernel code: their birth on a fresh stack, and their end.
 //!
 //! ```text
-//! the new thread's kernel stack when it starts, high addresses on top:
-//!     address of its `Birth`
-//! rsp first function
+//! a new thread's stacks when it starts, high addresses on top:
+//!     signal stack
+//!     kernel stack: address of its `Birth`
+//! rsp               first function
+//!               ...
+//!     nothing mapped
 //! ```
 //!
 //! A forked host process shares the arena and `.data` with the others and has a copy of everything else. It starts
@@ -17,11 +20,15 @@ use crate::{Errno, Result, check, syscall1, syscall2, syscall4, syscall5};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use linux_raw_sys::general as g;
 
 /// Bytes of a thread's signal stack: the host's largest frame, with AVX-512, and room for the handlers.
 pub(crate) const SIGNAL_STACK_LEN: usize = 64 << 10;
+
+/// Bytes of both stacks of a thread. They lie together, because a fork of the host copies every mapping there is; the
+/// kernel's may run over, into nothing, the other one holds what is known.
+const STACKS_LEN: usize = KERNEL_STACK_LEN + SIGNAL_STACK_LEN;
 
 /// What the new thread runs, once it is attached. Never returns.
 pub type Main = fn(Box<dyn Any + Send>) -> !;
@@ -29,8 +36,8 @@ pub type Main = fn(Box<dyn Any + Send>) -> !;
 /// What a host thread needs as long as it lives. Dropped by who knows that it is gone.
 #[derive(Debug)]
 pub struct Resources {
-    kernel_stack: usize,
-    signal_stack: usize,
+    /// First address of both stacks.
+    stacks: usize,
     thread: Box<HostThread>,
     /// Cleared by the host when a thread of a process that lives on has ended.
     alive: Arc<AtomicU32>,
@@ -50,8 +57,7 @@ impl Resources {
 
 impl Drop for Resources {
     fn drop(&mut self) {
-        arena::free_stack(self.kernel_stack, KERNEL_STACK_LEN);
-        arena::free_stack(self.signal_stack, SIGNAL_STACK_LEN);
+        arena::free_stack(self.stacks, STACKS_LEN);
     }
 }
 
@@ -83,13 +89,18 @@ pub enum Kind {
 /// # Errors
 /// `ENOMEM` without room for stacks; those of clone(2).
 pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Send>) -> Result<Resources> {
-    let kernel_stack = arena::stack(KERNEL_STACK_LEN)?;
-    let signal_stack =
-        arena::stack(SIGNAL_STACK_LEN).inspect_err(|_| arena::free_stack(kernel_stack, KERNEL_STACK_LEN))?;
+    let stacks = arena::stack(STACKS_LEN)?;
+    let signal_stack = stacks + KERNEL_STACK_LEN;
     let thread = Box::new(HostThread::new(parker.clone()));
     let alive = Arc::new(AtomicU32::new(1));
-    let resources = Resources { kernel_stack, signal_stack, thread, alive };
+    let resources = Resources { stacks, thread, alive };
     let program = kind != Kind::Kernel;
+    if let Kind::Process { .. } = kind {
+        crate::huge::before_fork();
+    }
+    if let Some(parent) = crate::user::current_thread() {
+        resources.thread.image_is_huge.store(parent.image_is_huge.load(Relaxed), Relaxed);
+    }
     let birth = Box::new(Birth { thread: &raw const *resources.thread, signal_stack, main, data, program });
     let birth = Box::into_raw(birth);
     let flags = match kind {
@@ -109,7 +120,7 @@ pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Se
     // SAFETY: the stack is fresh and its top words are written before the call; `birth` is taken over by the child,
     // or below when there is none; the `alive` word lives in the arena as long as `resources`.
     let raw = unsafe {
-        let top = (kernel_stack + KERNEL_STACK_LEN) as *mut usize;
+        let top = signal_stack as *mut usize;
         *top.sub(1) = birth as usize;
         *top.sub(2) = born as *const () as usize;
         crate::arch::clone(flags as usize, top.sub(2) as usize, resources.alive.as_ptr() as usize)

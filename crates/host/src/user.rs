@@ -5,12 +5,14 @@ use crate::thread::SIGNAL_STACK_LEN;
 use crate::{Errno, Result, arena};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use fncall::{Anchor, Context, FaultAction, GeneralRegs, HandlerConfig, KernelFault};
 
 /// What a host thread that runs programs carries, found through its anchor.
 pub(crate) struct HostThread {
     anchor: Anchor,
+    /// Its address space has the image on a huge page ([`crate::huge`]); its children's will.
+    pub(crate) image_is_huge: AtomicBool,
     parker: Arc<Parker>,
     /// Signals that came from outside the instance, bit `signo - 1`.
     forwarded: AtomicU64,
@@ -18,7 +20,12 @@ pub(crate) struct HostThread {
 
 impl HostThread {
     pub(crate) fn new(parker: Arc<Parker>) -> HostThread {
-        HostThread { anchor: Anchor::new(), parker, forwarded: AtomicU64::new(0) }
+        HostThread {
+            anchor: Anchor::new(),
+            image_is_huge: AtomicBool::new(false),
+            parker,
+            forwarded: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn parker(&self) -> &Arc<Parker> {
@@ -31,6 +38,9 @@ impl core::fmt::Debug for HostThread {
         write!(f, "HostThread({})", self.parker.host_tid())
     }
 }
+
+/// Whether the handlers of faults and kicks are installed: once for all processes of an instance.
+static HANDLERS: AtomicBool = AtomicBool::new(false);
 
 /// Read by the host on every system call outside the kernel image: 1 means "block, send SIGSYS".
 static SELECTOR: AtomicU8 = AtomicU8::new(1);
@@ -210,8 +220,12 @@ pub(crate) fn attach(thread: &HostThread, signal_stack: usize, program: bool) ->
         let anchor = (&raw const thread.anchor).cast_mut();
         fncall::install_thread(anchor, signal_stack as *mut u8, SIGNAL_STACK_LEN).map_err(errno)?;
         fncall::set_anchor_data(&raw const *thread as usize);
-        let config = HandlerConfig { kick_signal: crate::signal::KICK_SIGNAL, kernel_fault, kernel_kick };
-        fncall::install_handlers(&config).map_err(errno)?;
+        // Threads share the handlers and forked processes inherit them.
+        if !HANDLERS.load(Relaxed) {
+            let config = HandlerConfig { kick_signal: crate::signal::KICK_SIGNAL, kernel_fault, kernel_kick };
+            fncall::install_handlers(&config).map_err(errno)?;
+            HANDLERS.store(true, Relaxed);
+        }
         if program {
             let (start, len) = crate::arch::text_range();
             fncall::enable_sud(start, len, SELECTOR.as_ptr()).map_err(errno)?;
@@ -259,7 +273,7 @@ pub(crate) fn current_parker_ref() -> Option<&'static Parker> {
     current_thread().map(|thread| &*thread.parker)
 }
 
-fn current_thread() -> Option<&'static HostThread> {
+pub(crate) fn current_thread() -> Option<&'static HostThread> {
     fncall::current_anchor()?;
     // SAFETY: there is an anchor; its word is 0 or the leaked `HostThread` that `attach_thread` stored. A thread
     // of an ordinary program has an anchor of its own with the word 0.

@@ -3,11 +3,14 @@
 use super::code::Patches;
 use super::layout::{Layout, host_vmas};
 use super::tree::{STACK_GUARD_GAP, VmaTree};
-use super::vma::{PAGE_SIZE, VmFlags, Vma};
+use super::vma::{Backing, PAGE_SIZE, VmFlags, Vma};
+use crate::Errno;
+use crate::vfs::FileType;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use host::mutex::Mutex;
+use linux_raw_sys::general as g;
 
 /// Most mappings of one address space (`vm.max_map_count`).
 pub const MAX_MAP_COUNT: usize = 65530;
@@ -90,10 +93,34 @@ impl AddressSpace {
         Arc::new(space)
     }
 
-    /// The child's after fork(2): the same mappings, less those of `MADV_DONTFORK`. The host's fork has copied the
-    /// memory itself.
-    pub fn fork(&self) -> Arc<AddressSpace> {
+    /// Runs `make`, which forks the host process, with the address space of the child: the same mappings, less those
+    /// of `MADV_DONTFORK`, while no other thread changes them. The host copies the memory itself.
+    pub fn fork<T>(&self, make: impl FnOnce(Arc<AddressSpace>) -> T) -> T {
         let inner = self.inner.lock();
+        make(self.copy(&inner))
+    }
+
+    /// As [`fork`](Self::fork), with an empty address space for a child that executes a program at once: the host is
+    /// spared the copy, and this process the faults that follow when pages are shared.
+    pub fn fork_empty<T>(&self, make: impl FnOnce(Arc<AddressSpace>) -> T) -> T {
+        let inner = self.inner.lock();
+        let runs = inner.copied_runs();
+        let advise = |advice: u32| {
+            for &(start, end) in &runs {
+                match host::memory::advise(start, end - start, advice) {
+                    // Gaps within are left out.
+                    Ok(()) | Err(Errno::NOMEM) => {}
+                    Err(errno) => host::log!(Error, "madvise {advice} {start:#x}-{end:#x}: {errno}"),
+                }
+            }
+        };
+        advise(g::MADV_DONTFORK);
+        let made = make(AddressSpace::new(inner.layout));
+        advise(g::MADV_DOFORK);
+        made
+    }
+
+    fn copy(&self, inner: &Inner) -> Arc<AddressSpace> {
         let mut tree = inner.tree.clone();
         let dropped: Vec<_> = tree
             .iter()
@@ -175,6 +202,29 @@ impl Inner {
             }
         }
         old.tree
+    }
+
+    /// The ranges that the host's fork copies and need not, with gaps in them. Left out are the host's own mappings, what
+    /// the program itself keeps from its children, and devices, which the host may not let be copied again.
+    fn copied_runs(&self) -> Vec<(usize, usize)> {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        let (mut open, mut last) = (false, 0);
+        for vma in self.tree.iter() {
+            let device =
+                matches!(&vma.backing, Backing::File(file, _) if file.inode.kind() != FileType::Regular);
+            if device || vma.flags.intersects(VmFlags::HOST | VmFlags::DONTCOPY) {
+                open = false;
+            } else if open && let Some(run) = runs.last_mut() {
+                run.1 = vma.end;
+            } else {
+                // The host may have extended it down to its neighbour.
+                let grows = vma.flags.contains(VmFlags::GROWSDOWN);
+                runs.push((if grows { last } else { vma.start }, vma.end));
+                open = true;
+            }
+            last = vma.end;
+        }
+        runs
     }
 
     /// Learns how far the host has extended downward-growing mappings that may meet `start..end`: nobody tells

@@ -173,7 +173,7 @@ fn fork_leaves_out_what_it_shall_not_copy() {
     let (space, base) = space(6);
     let at = space.mmap(&R, &anon(0, 2 * P, RW, ANON)).unwrap();
     space.inner.lock().tree.update(at, at + P, |vma| vma.flags |= VmFlags::DONTCOPY);
-    let child = space.fork();
+    let child = space.fork(|child| child);
     assert_eq!(ranges(&child), [(at + P, base)]);
     assert_eq!(ranges(&space), [(at, at + P), (at + P, base)]);
     space.clear(space.layout());

@@ -11,6 +11,7 @@
 use super::exec::Image;
 use super::{Current, Process, Task, exit, find_process, processes, register};
 use crate::fs::pidfd;
+use crate::mm::AddressSpace;
 use crate::signal::TaskSignals;
 use crate::uaccess::put;
 use crate::vfs::Fd;
@@ -391,12 +392,11 @@ fn enter(process: &Arc<Process>) {
 fn fork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     let pid = new_pid(cur, args.set_tid)?;
     let process = Arc::new(new_process(cur, args, pid));
-    *process.mm.lock() = cur.mm.fork();
     let task = new_task(cur, &process, pid, Parker::unbound(), args);
     let start = start_of(cur, args, &task);
     enter(&process);
     tell_parent_tid(args, pid);
-    match spawn_process(&process, &task, start) {
+    match spawn_process(&process, &task, start, cur.mm) {
         Ok(()) => Ok(pid as usize),
         Err(errno) => {
             exit::forget(&process);
@@ -405,8 +405,14 @@ fn fork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     }
 }
 
-/// Makes the host process. Children of the first host process all of them: that is the one that reaps.
-fn spawn_process(process: &Arc<Process>, task: &Arc<Task>, mut start: Start) -> Result<()> {
+/// Makes the host process and the address space, a copy of `mm` or, when it executes a program, an empty one. Children
+/// of the first host process all of them: that is the one that reaps.
+fn spawn_process(
+    process: &Arc<Process>,
+    task: &Arc<Task>,
+    mut start: Start,
+    mm: &AddressSpace,
+) -> Result<()> {
     let first = exit::first_host_pid();
     let sibling = host::signal::host_pid() != first;
     // The host means the thread when it says "parent", and a sibling has the same parent as the caller. Only the
@@ -416,7 +422,12 @@ fn spawn_process(process: &Arc<Process>, task: &Arc<Task>, mut start: Start) -> 
     process.family.tied.store(tied, Relaxed);
     // Held until the number is known: the reaper takes it before it looks for the process.
     let mut leader = process.family.leader.lock();
-    let resources = spawn(Kind::Process { sibling }, task.parker.clone(), begin, Box::new(start))?;
+    let executes = start.image.is_some();
+    let make = |own: Arc<AddressSpace>| {
+        *process.mm.lock() = own;
+        spawn(Kind::Process { sibling }, task.parker.clone(), begin, Box::new(start))
+    };
+    let resources = if executes { mm.fork_empty(make) } else { mm.fork(make) }?;
     process.family.host_pid.store(resources.host_tid(), Relaxed);
     *leader = Some(resources);
     drop(leader);
@@ -485,7 +496,6 @@ fn vfork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
 /// `EAGAIN` when no host process can be made; the child goes on as before.
 pub fn move_out(cur: &mut Current<'_>, image: Image) -> Result<()> {
     let process = cur.process().clone();
-    let own_mm = cur.mm.fork();
     let args = CloneArgs::default();
     let task = Arc::new(Task {
         name: Mutex::new(*cur.task.name.lock()),
@@ -493,11 +503,10 @@ pub fn move_out(cur: &mut Current<'_>, image: Image) -> Result<()> {
         ..Task::new(cur.task.tid, &process, Parker::unbound())
     });
     let start = Start { image: Some(image), ..start_of(cur, &args, &task) };
-    *process.mm.lock() = own_mm;
     let old = core::mem::replace(&mut *process.tasks.lock(), alloc::vec![task.clone()]);
     // Before it runs: a program that makes a thread at once is refused while it borrows.
     process.family.borrowed.store(false, Relaxed);
-    match spawn_process(&process, &task, start) {
+    match spawn_process(&process, &task, start, cur.mm) {
         Ok(()) => {
             cur.exit = Some(0);
             Ok(())

@@ -1,0 +1,76 @@
+//! The kernel image on one huge page, for processes that fork.
+//!
+//! A fork of the host copies no page tables of file mappings: each child would fault the image in again, a few pages
+//! at a time, which costs as much as a third of the fork. A huge page of anonymous memory is one entry that is copied.
+//! So the second fork of an instance, and whoever forks after it without such an image, moves there:
+//!
+//! ```text
+//!                        before                          after
+//!     KERNEL_START+2M    .data, .bss (shared)            the same
+//!                        nothing                         one anonymous mapping, read and execute
+//!     KERNEL_START       .rodata, .text (of the file)
+//! ```
+
+use crate::layout::KERNEL_START;
+use crate::{Errno, Result, check, syscall2, syscall3, syscall5, syscall6};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use linux_raw_sys::general as g;
+
+/// Bytes of a huge page.
+const HUGE: usize = 2 << 20;
+
+/// So many forks are made with the image as it is: moving costs as much as some of them gain.
+const FORKS_BEFORE: u32 = 1;
+
+/// Forks of the instance so far.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// Called before a fork of the host.
+pub(crate) fn before_fork() {
+    if FORKS.load(Relaxed) < FORKS_BEFORE {
+        FORKS.fetch_add(1, Relaxed);
+        return;
+    }
+    if let Some(thread) = crate::user::current_thread()
+        && !thread.image_is_huge.swap(true, Relaxed)
+        // Not again after a refusal, which would come each time: no permission, or another layout of the image.
+        && let Err(errno) = move_image()
+    {
+        crate::log!(Info, "the image stays on small pages: {errno}");
+    }
+}
+
+/// Puts a copy of the image's code and constants in place of them, at once for all threads of the process.
+fn move_image() -> Result<()> {
+    let (text, text_len) = crate::arch::text_range();
+    let (data, _) = crate::arch::data_range();
+    let len = (text + text_len).wrapping_sub(KERNEL_START);
+    if text < KERNEL_START || len > HUGE || data < KERNEL_START + HUGE {
+        return Err(Errno::NOEXEC);
+    }
+    let write = (g::PROT_READ | g::PROT_WRITE) as usize;
+    let execute = (g::PROT_READ | g::PROT_EXEC) as usize;
+    let private = (g::MAP_PRIVATE | g::MAP_ANONYMOUS) as usize;
+    let fixed = (g::MREMAP_MAYMOVE | g::MREMAP_FIXED) as usize;
+    // SAFETY: fresh memory, of which all but one aligned huge page is given back; it gets the image's bytes, constants
+    // included, and then takes the image's place in one step. The place is the kernel's own and holds nothing else.
+    unsafe {
+        let room = check(syscall6(g::__NR_mmap, 0, 2 * HUGE, write, private, usize::MAX, 0))?;
+        let page = room.next_multiple_of(HUGE);
+        if page > room {
+            syscall2(g::__NR_munmap, room, page - room);
+        }
+        if room + HUGE > page {
+            syscall2(g::__NR_munmap, page + HUGE, room + HUGE - page);
+        }
+        // A host that gives no huge pages copies the entries of small ones, which is still better than faults.
+        syscall3(g::__NR_madvise, page, HUGE, g::MADV_HUGEPAGE as usize);
+        core::ptr::copy_nonoverlapping(KERNEL_START as *const u8, page as *mut u8, len);
+        check(syscall3(g::__NR_mprotect, page, HUGE, execute))
+            .and_then(|_| check(syscall5(g::__NR_mremap, page, HUGE, HUGE, fixed, KERNEL_START)))
+            .inspect_err(|_| {
+                syscall2(g::__NR_munmap, page, HUGE);
+            })?;
+    }
+    Ok(())
+}
