@@ -1,6 +1,6 @@
 //! execve(2) and execveat(2).
 
-use crate::task::{Current, ExecError, Resource, execveat};
+use crate::task::{Current, ExecError, Resource, Strings, execveat};
 use crate::uaccess::{Args, PathBuf, get, get_string};
 use crate::{Errno, Result};
 use alloc::vec::Vec;
@@ -32,9 +32,8 @@ fn exec(
 ) -> Result<usize> {
     // What one may copy in is bounded by what one may pass on.
     let mut room = argument_limit(cur.process().limit(Resource::Stack)) as usize;
-    let argv = strings(argv, &mut room)?;
-    let envp = strings(envp, &mut room)?;
-    match execveat(cur, dirfd, path, flags, argv, envp) {
+    let strings = || Ok(Strings { argv: strings(argv, &mut room)?, envp: strings(envp, &mut room)? });
+    match execveat(cur, dirfd, path, flags, strings) {
         // `rax` of a new program is 0.
         Ok(()) => Ok(0),
         Err(ExecError { fatal: true, path, reason, .. }) => {

@@ -14,8 +14,8 @@ pub use image::Image;
 pub use load::replace;
 
 use super::Current;
-use crate::Errno;
 use crate::vfs::Fd;
+use crate::{Errno, Result};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use linux_raw_sys::general::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
@@ -58,10 +58,19 @@ impl ExecError {
 /// # Errors
 /// Those of execve(2). The old program is untouched then, unless the error is `fatal`.
 pub fn execve(cur: &mut Current<'_>, path: &[u8], argv: Vec<Vec<u8>>, envp: Vec<Vec<u8>>) -> ExecResult<()> {
-    execveat(cur, AT_FDCWD, path, 0, argv, envp)
+    execveat(cur, AT_FDCWD, path, 0, || Ok(Strings { argv, envp }))
 }
 
-/// As [`execve`], relative to `dirfd`, with the flags of execveat(2).
+/// Arguments and environment of a program.
+#[derive(Debug, Default)]
+pub struct Strings {
+    /// Arguments.
+    pub argv: Vec<Vec<u8>>,
+    /// Environment, `NAME=VALUE` each.
+    pub envp: Vec<Vec<u8>>,
+}
+
+/// As [`execve`], relative to `dirfd`, with the flags of execveat(2). `strings` is asked when the file is found.
 ///
 /// # Errors
 /// Those of execveat(2).
@@ -70,13 +79,12 @@ pub fn execveat(
     dirfd: Fd,
     path: &[u8],
     flags: u32,
-    argv: Vec<Vec<u8>>,
-    envp: Vec<Vec<u8>>,
+    strings: impl FnOnce() -> Result<Strings>,
 ) -> ExecResult<()> {
     if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(ExecError::of_errno(Errno::INVAL, path));
     }
-    let image = Image::find(cur, dirfd, path, flags, argv, &envp)?;
+    let image = Image::find(cur, dirfd, path, flags, strings)?;
     if cur.process().family.borrowed.load(core::sync::atomic::Ordering::Relaxed) {
         return super::move_out(cur, image).map_err(|errno| ExecError::of_errno(errno, path));
     }

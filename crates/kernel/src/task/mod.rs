@@ -13,7 +13,7 @@ mod run;
 pub use clone::{CloneArgs, Reserved, clone, move_out};
 pub use cred::Cred;
 pub use current::{Current, current_task, signal_pending};
-pub use exec::{ExecError, execve, execveat};
+pub use exec::{ExecError, Strings, execve, execveat};
 pub use limits::{Limits, Resource};
 pub use process::{
     ExecInfo, FsContext, Process, Task, Unshared, find_process, may_trace, processes, register, unregister,

@@ -1,6 +1,6 @@
 //! What is to be executed: the file, its interpreters, the addresses, the initial stack. Nothing is changed here.
 
-use super::{ExecError, ExecResult};
+use super::{ExecError, ExecResult, Strings};
 use crate::mm::{ELF_ET_DYN_BASE, Layout, PAGE_SIZE, Placer, page_down, page_up};
 use crate::task::{Cred, Current, Resource};
 use crate::vfs::namei::Found;
@@ -74,10 +74,10 @@ impl Image {
         dirfd: Fd,
         path: &[u8],
         flags: u32,
-        mut argv: Vec<Vec<u8>>,
-        envp: &[Vec<u8>],
+        strings: impl FnOnce() -> Result<Strings>,
     ) -> ExecResult<Image> {
         let mut file = open(cur, dirfd, path, flags)?;
+        let Strings { mut argv, envp } = strings().map_err(|errno| ExecError::of_errno(errno, path))?;
         let execfn = displayed(dirfd, path);
         let comm = execfn.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
         let mut name = execfn.clone();
@@ -135,7 +135,7 @@ impl Image {
         let _ = host::memory::random(&mut random);
         let stack = loader::initial_stack(&StackSpec {
             argv: &argv,
-            envp,
+            envp: &envp,
             execfn: &execfn,
             platform: b"x86_64",
             random,
