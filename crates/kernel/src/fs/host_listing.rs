@@ -2,8 +2,8 @@
 
 use super::host_dir::HostDir;
 use super::host_stat;
-use crate::Result;
 use crate::vfs::{FileType, ReaddirSink};
+use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -34,7 +34,7 @@ impl HostListing {
     /// number of `..` instead of the host's. `hide` is shown each buffer of entries ([`hide_entries`]).
     ///
     /// # Errors
-    /// Those of open(2), lseek(2) and getdents64(2).
+    /// Those of open(2), lseek(2) and getdents64(2); `ENOENT` for a removed directory.
     pub fn list(
         &mut self,
         dir: &Arc<HostDir>,
@@ -74,7 +74,8 @@ impl HostListing {
                 (self.at, self.pos) = (self.at + entry.reclen, entry.next);
             }
             if self.ended {
-                return Ok(true);
+                // The host is not asked for more entries, but a directory that was removed has an end of its own.
+                return if fd.fstat()?.st_nlink == 0 { Err(Errno::NOENT) } else { Ok(true) };
             }
             if self.buf.is_empty() {
                 self.buf = vec![0; BUFFER];

@@ -224,7 +224,8 @@ impl State<'_> {
             self.may_search()?;
             rest = tail;
             if let b"." | b".." = name {
-                if name == b".." {
+                // The parent that is asked for is the directory the last component is looked up in.
+                if name == b".." && !(is_last && want == Want::Parent) {
                     self.up()?;
                 }
                 if is_last {

@@ -146,6 +146,20 @@ impl Node {
         }
     }
 
+    /// The node of what is called `name` in `dir`, when there is one: somebody may have it open, or hold it otherwise.
+    fn named(&self, dir: &Arc<HostDir>, name: &[u8]) -> Option<Arc<Node>> {
+        dir.stat_child(name).ok().and_then(|stat| self.core.known(host_stat::ident(&stat)))
+    }
+
+    /// It is not called `name` in `dir` any more, and whatever comes to be called so is another file.
+    fn left(&self, dir: &Arc<HostDir>, name: &[u8]) {
+        let mut places = self.places.lock();
+        let gone: Vec<_> =
+            places.extract_if(.., |place| Arc::ptr_eq(&place.0, dir) && *place.1 == *name).collect();
+        drop(places);
+        drop(gone);
+    }
+
     /// Tries `then` with each name it may have, the latest first; names that turn out to be gone, or to belong to
     /// another file, are forgotten.
     fn by_name<T>(&self, then: impl Fn(&Arc<HostDir>, &[u8]) -> Result<T>) -> Result<T> {
@@ -271,7 +285,11 @@ impl Inode for Node {
                 _ => return Err(Errno::INVAL),
             }
         }
-        if change.uid.is_some() || change.gid.is_some() {
+        // chown(2) of nothing changes the time of change all the same, and comes as a change of nothing.
+        let nothing = [change.mode, change.uid, change.gid].iter().all(Option::is_none)
+            && change.size.is_none()
+            && change.atime.or(change.mtime).is_none();
+        if change.uid.is_some() || change.gid.is_some() || nothing {
             self.at(|fd, name| host_file::chown(fd, name, change.uid, change.gid))?;
         }
         if let Some(mode) = change.mode {
@@ -365,7 +383,13 @@ impl Inode for Node {
 
     fn unlink(&self, name: &[u8]) -> Result<()> {
         self.check_writable()?;
-        host_name::unlink(&*self.host_dir()?.fd()?, name)
+        let dir = self.host_dir()?;
+        let there = self.named(dir, name);
+        host_name::unlink(&*dir.fd()?, name)?;
+        if let Some(node) = there {
+            node.left(dir, name);
+        }
+        Ok(())
     }
 
     fn rmdir(&self, name: &[u8]) -> Result<()> {
@@ -377,7 +401,11 @@ impl Inode for Node {
         self.check_writable()?;
         let new_dir = self.of(new_dir)?.host_dir()?;
         let dir = self.host_dir()?;
+        let replaced = self.named(new_dir, new_name);
         host_name::rename(&*dir.fd()?, name, &*new_dir.fd()?, new_name, flags.bits())?;
+        if let Some(node) = replaced {
+            node.left(new_dir, new_name);
+        }
         // Those who hold the files find them at their new places. What vanished meanwhile is another's doing.
         let moved = [Some((new_dir, new_name)), flags.contains(RenameFlags::EXCHANGE).then_some((dir, name))];
         for (dir, name) in moved.into_iter().flatten() {
