@@ -292,7 +292,6 @@ SECTION(process_control) {
     T(prctl(9999));
     T(prctl(-1));
     T(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
-    T(prctl(0x53564d41 /* PR_SET_VMA */, 0, 0, 0, 0));
     T(S(personality, 0xffffffff));
 }
 SECTION(arch_control) {

@@ -352,6 +352,33 @@ SECTION(reading) {
     T(read(fd, hole(), 10));
     T(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED ? -1 : 0);
 }
+// The numbers of the mapping that covers an address, and which fields there are.
+static void smaps_of(const char *what, const char *path, void *p) {
+    slurp(path);
+    int inside = 0;
+    for (char *l = strtok(text, "\n"); l; l = strtok(NULL, "\n")) {
+        unsigned long a, b, n;
+        char name[64], perm[8];
+        if (sscanf(l, "%lx-%lx %7s", &a, &b, perm) == 3) { inside = !p || ((unsigned long)p >= a && (unsigned long)p < b); if (inside) printf("%s: %s %s\n", what, perm, strchr(l, '[') ? strchr(l, '[') : "-"); continue; }
+        if (!inside) continue;
+        if (p && !strncmp(l, "VmFlags:", 8)) { printf("flags rd %d wr %d sh %d\n", !!strstr(l, " rd"), !!strstr(l, " wr"), !!strstr(l, " sh")); continue; }
+        if (sscanf(l, "%63[^:]: %lu", name, &n) != 2) { printf("strange line: %s\n", l); continue; }
+        int known = p && (!strcmp(name, "Size") || !strcmp(name, "Rss") || !strcmp(name, "Private_Dirty") || !strcmp(name, "Anonymous") || !strcmp(name, "KernelPageSize"));
+        if (known) printf("%s %lu\n", name, n); else printf("%s width %zu\n", name, strlen(l));
+    }
+}
+SECTION(smaps) {
+    char *p = mmap((void *)0x240000000000, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    p[0] = p[PAGE] = p[5 * PAGE] = 1;
+    smaps_of("private", "/proc/self/smaps", p);
+    mprotect(p + 4 * PAGE, 4 * PAGE, PROT_READ);
+    smaps_of("first half", "/proc/self/smaps", p);
+    smaps_of("second half", "/proc/self/smaps", p + 4 * PAGE);
+    p = mmap((void *)0x250000000000, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    p[0] = 1;
+    smaps_of("shared", "/proc/self/smaps", p);
+    smaps_of("rollup", "/proc/self/smaps_rollup", NULL);
+}
 SECTION(memory_file) {
     static volatile int word = 0x11223344;
     int fd = open("/proc/self/mem", O_RDWR), got = 0;

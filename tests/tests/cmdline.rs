@@ -5,9 +5,10 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use fncall_tests::cc::{self, Flavor};
@@ -64,6 +65,52 @@ impl Bench {
         fs::write(&path, bytes)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
         Ok(path.to_string_lossy().into_owned())
+    }
+
+    /// What others do to names on the host while a program runs, the program finds a moment later.
+    fn sees_host_changes(&self, options: &[&str]) -> Result<(), String> {
+        for (name, text) in [("replaced", "old"), ("removed", "x"), ("replacement", "another")] {
+            self.file(name, text.as_bytes(), 0o644).map_err(words)?;
+        }
+        let _ = fs::remove_file(self.dir.join("added"));
+        let script = "look() { cat replaced; echo; for f in removed added; do test -e $f && echo $f; done; }
+            look; echo .; read line; look; echo .";
+        let mut child = Command::new(&self.fncall)
+            .arg("run")
+            .args(options)
+            .args(["--", "sh", "-c", script])
+            .current_dir(&self.dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(words)?;
+        let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("no pipes".into());
+        };
+        let mut output = BufReader::new(output);
+        let mut part = || -> Result<String, String> {
+            let mut text = String::new();
+            while !text.ends_with(".\n") {
+                if output.read_line(&mut text).map_err(words)? == 0 {
+                    return Err(format!("it ended after {text:?}"));
+                }
+            }
+            Ok(text)
+        };
+        let before = part()?;
+        fs::rename(self.dir.join("replacement"), self.dir.join("replaced")).map_err(words)?;
+        fs::remove_file(self.dir.join("removed")).map_err(words)?;
+        fs::write(self.dir.join("added"), b"").map_err(words)?;
+        // Longer than names of the host are believed.
+        std::thread::sleep(Duration::from_millis(100));
+        input.write_all(b"\n").map_err(words)?;
+        let after = part()?;
+        child.wait().map_err(words)?;
+        if (before.as_str(), after.as_str()) == ("old\nremoved\n.\n", "another\nadded\n.\n") {
+            Ok(())
+        } else {
+            Err(format!("{options:?}: before {before:?}, after {after:?}"))
+        }
     }
 
     /// A file that cannot be run: this status, and one line that has all of `words`.
@@ -165,6 +212,26 @@ fn patched_header(kind: u32, offset: usize, bytes: &[u8]) -> Result<Vec<u8>, Str
     patched(at + offset, bytes)
 }
 
+/// A program of these instructions alone, loaded at 4 MiB (elf(5)).
+fn elf(code: &[u8]) -> Vec<u8> {
+    let (base, headers) = (0x40_0000u64, 64 + 56u64);
+    let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0".to_vec();
+    for word in [base + headers, 64, 0] {
+        bytes.extend(word.to_le_bytes());
+    }
+    for half in [0u16, 0, 64, 56, 1, 0, 0, 0] {
+        bytes.extend(half.to_le_bytes());
+    }
+    // PT_LOAD, readable and executable.
+    bytes.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    let len = headers + code.len() as u64;
+    for word in [0, base, base, len, len, 0x1000] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(code);
+    bytes
+}
+
 fn checks() -> Vec<(&'static str, Check)> {
     let mut list: Vec<(&'static str, Check)> = Vec::new();
     macro_rules! check {
@@ -192,6 +259,23 @@ fn checks() -> Vec<(&'static str, Check)> {
     check!(text_file, b, {
         let path = b.file("f", b"just text\n", 0o755).map_err(words)?;
         b.refused(&[&path], 126, &[&path, "ELF"])
+    });
+    check!(
+        host_changes_are_seen,
+        b,
+        b.sees_host_changes(&[]).and_then(|()| b.sees_host_changes(&["--write", "."]))
+    );
+    check!(int80_does_not_reach_the_host, b, {
+        // exit(42) of the 32-bit calls.
+        let path = b
+            .file("f", &elf(b"\x31\xc0\xff\xc0\xbb\x2a\x00\x00\x00\xcd\x80\xeb\xfe"), 0o755)
+            .map_err(words)?;
+        let outcome = b.run(&[&path]).map_err(words)?;
+        match outcome.ending {
+            // SIGSEGV
+            Ending::Exited(139) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     });
     check!(null_device, b, b.refused(&["/dev/null"], 126, &["/dev/null"]));
     check!(symlink_loop, b, {

@@ -122,8 +122,10 @@ impl Rest {
     }
 }
 
-/// How long names and permission bits read from the host are believed, in nanoseconds.
-pub const BELIEVE_HOST_NS: u64 = 1_000_000_000;
+/// How long names and permission bits read from the host are believed, in nanoseconds: long enough that a program which
+/// names the same files over and over asks the host for one in thousands, short enough that who changes a file on the
+/// host and then tells a program finds it seen.
+pub const BELIEVE_HOST_NS: u64 = 20_000_000;
 
 /// What permission checks need, as of some moment on the monotonic clock.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 /// Where names begin: what Linux pads to (`seq_setwidth` in `show_map_vma`).
-const NAME_COLUMN: usize = 73;
+pub(super) const NAME_COLUMN: usize = 73;
 
 /// The page of vsyscalls above user space, where the host has one: it answers calls there itself.
 const VSYSCALL: &str =
@@ -31,7 +31,7 @@ pub struct VmStats {
 }
 
 /// A line being written.
-struct Line<'a>(&'a mut Vec<u8>);
+pub(super) struct Line<'a>(pub &'a mut Vec<u8>);
 
 impl Write for Line<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
@@ -54,6 +54,16 @@ enum Behind {
 impl AddressSpace {
     /// The text of /proc/PID/maps, with paths as they are from `root`.
     pub fn maps_text(&self, root: &Arc<Dentry>) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.each_line(root, |_, line| text.extend_from_slice(line));
+        if super::layout::host_has_vsyscall() {
+            text.extend_from_slice(VSYSCALL.as_bytes());
+        }
+        text
+    }
+
+    /// Hands out the line of each mapping, with its first address and the one behind its last.
+    pub(super) fn each_line(&self, root: &Arc<Dentry>, mut then: impl FnMut((usize, usize), &[u8])) {
         let mut lines: Vec<(usize, usize, VmFlags, Behind)> = Vec::new();
         {
             let mut inner = self.inner.lock();
@@ -67,18 +77,16 @@ impl AddressSpace {
             lines.extend(visible.map(|vma| (vma.start, vma.end, vma.flags, behind(vma, &bounds))));
         }
         // Paths and attributes are looked up without the lock: they ask the file systems.
-        let mut text = Vec::with_capacity(lines.len() * 96);
+        let mut line = Vec::with_capacity(128);
         for (start, end, flags, behind) in &lines {
-            write_line(&mut text, root, *start, *end, *flags, behind);
+            line.clear();
+            write_line(&mut line, root, *start, *end, *flags, behind);
+            then((*start, *end), &line);
         }
-        if super::layout::host_has_vsyscall() {
-            text.extend_from_slice(VSYSCALL.as_bytes());
-        }
-        text
     }
 
     /// Whether it is the calling thread's.
-    fn is_current(&self) -> bool {
+    pub(super) fn is_current(&self) -> bool {
         let Some(task) = crate::task::current_task() else { return false };
         // Only tried: a caller may hold it, and who changes it now is not looking at /proc.
         task.process.mm.try_lock().is_some_and(|mm| core::ptr::eq(&**mm, self))

@@ -22,6 +22,7 @@ mod map;
 mod maps;
 mod protect;
 mod remap;
+mod smaps;
 mod space;
 mod tree;
 mod vma;

@@ -202,3 +202,21 @@ fn maps_look_as_on_linux() {
     assert_eq!(space.vm_stats().sizes, Sizes { total: 3 * P, data: 2 * P, ..Sizes::default() });
     space.clear(space.layout());
 }
+
+#[test]
+fn names_of_anonymous_memory_divide_mappings() {
+    let (space, base) = space(14);
+    let a = space.mmap(&R, &anon(0, 4 * P, RW, ANON)).unwrap();
+    assert_eq!(space.set_anon_name(a + P, P, Some(b"name")), Ok(()));
+    assert_eq!(ranges(&space), [(a, a + P), (a + P, a + 2 * P), (a + 2 * P, base)]);
+    assert_eq!(space.set_anon_name(a, 2 * P - 1, Some(b"name")), Ok(()));
+    assert_eq!(ranges(&space), [(a, a + 2 * P), (a + 2 * P, base)]);
+    assert_eq!(space.set_anon_name(a, 4 * P, None), Ok(()));
+    assert_eq!(ranges(&space), [(a, base)]);
+    assert_eq!(space.set_anon_name(a + 1, P, None), Err(Errno::INVAL));
+    assert_eq!(space.set_anon_name(a, 0, None), Ok(()));
+    // What lies beyond the mappings is told after the rest was done.
+    assert_eq!(space.set_anon_name(a + 3 * P, 2 * P, Some(b"end")), Err(Errno::NOMEM));
+    assert_eq!(ranges(&space), [(a, a + 3 * P), (a + 3 * P, base)]);
+    space.clear(space.layout());
+}

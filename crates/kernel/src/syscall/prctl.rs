@@ -1,7 +1,7 @@
 //! prctl(2).
 
 use crate::task::Current;
-use crate::uaccess::{Args, put, put_bytes};
+use crate::uaccess::{Args, get_string, put, put_bytes};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
@@ -9,6 +9,9 @@ use core::sync::atomic::Ordering::Relaxed;
 /// Highest capability known.
 const CAP_LAST: usize = 40;
 const CAP_SETPCAP: u32 = 8;
+const PR_SET_VMA: i32 = 0x5356_4d41;
+/// Longest name of anonymous memory, without its NUL (`ANON_VMA_NAME_MAX_LEN`).
+const ANON_VMA_NAME_MAX: usize = 79;
 
 /// prctl(2)
 pub fn sys_prctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
@@ -98,6 +101,15 @@ pub fn sys_prctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         42 => Ok(process.thp_disable.load(Relaxed) as usize),
         // PR_CAP_AMBIENT
         47 => cap_ambient(cur, a, b, c == 0 && d == 0),
+        // PR_SET_VMA: PR_SET_VMA_ANON_NAME only
+        PR_SET_VMA if a != 0 => Err(Errno::INVAL),
+        PR_SET_VMA => {
+            let name = if d == 0 { None } else { Some(get_string(d, ANON_VMA_NAME_MAX, Errno::INVAL)?) };
+            if name.iter().flatten().any(|&byte| !(b' '..0x7f).contains(&byte) || b"\\`$[]".contains(&byte)) {
+                return Err(Errno::INVAL);
+            }
+            cur.mm.set_anon_name(b, c, name.as_deref()).map(|()| 0)
+        }
         _ => Err(Errno::INVAL),
     }
 }

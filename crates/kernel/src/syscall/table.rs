@@ -205,7 +205,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         154 "modify_ldt" Missing None, "";
         155 "pivot_root" Partial Some(super::mount::sys_privileged), "EPERM, as for an ordinary user";
         156 "_sysctl" Missing None, "";
-        157 "prctl" Partial Some(super::prctl::sys_prctl), "no seccomp, no PR_SET_MM, no PR_SET_VMA names";
+        157 "prctl" Partial Some(super::prctl::sys_prctl), "no seccomp, no PR_SET_MM";
         158 "arch_prctl" Partial Some(super::arch_prctl::sys_arch_prctl), "the gs base is the kernel's";
         159 "adjtimex" Partial Some(super::adjtimex::sys_adjtimex), "reads only; changes: EPERM";
         160 "setrlimit" Full Some(super::getrlimit::sys_setrlimit), "";

@@ -2,7 +2,7 @@
 //! instance was started with. Also read-only, for /sys.
 //!
 //! A node knows where its file lies: a directory of the host and a name in it. All calls go there by single
-//! components, or to a descriptor that is open anyway. Names may be up to a second old when others change them on
+//! components, or to a descriptor that is open anyway. Names may be up to 20 ms old when others change them on
 //! the host, and so may be which file an open for reading reaches; changes made through here are seen at once.
 //!
 //! Lock order: table of nodes; places of a node; open files of a node; then as in `super::host_dir`.

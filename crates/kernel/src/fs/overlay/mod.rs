@@ -13,8 +13,8 @@
 //! an entry in memory hides the host's of the same name, a whiteout hides it and shows nothing.
 //!
 //! Coherence with changes others make on the host: attributes and content of unchanged files are read at each call.
-//! Names may be up to a second old (`CachePolicy::For`). A file replaced on the host within that second answers
-//! `ESTALE` to a change, and so does a directory. After the first write, a large file's untouched pages are still
+//! Names may be up to 20 ms old (`BELIEVE_HOST_NS`). A file replaced on the host within that time answers `ESTALE` to
+//! a change, and so does a directory. After the first write, a large file's untouched pages are still
 //! read from the host. A shared read-only mapping of a host file does not follow a later copy-up.
 //!
 //! Lock order: `Overlay` rename lock; node state (directory before entry; of two directories the upper one first,

@@ -7,9 +7,10 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
+use core::sync::atomic::Ordering::Relaxed;
 
 /// A file of /proc/PID and /proc/PID/task/TID: name and permission bits.
-pub const FILES: [(&str, u32); 25] = [
+pub const FILES: [(&str, u32); 27] = [
     ("auxv", 0o400),
     ("cgroup", 0o444),
     ("cmdline", 0o444),
@@ -30,6 +31,8 @@ pub const FILES: [(&str, u32); 25] = [
     ("sched", 0o644),
     ("schedstat", 0o444),
     ("sessionid", 0o444),
+    ("smaps", 0o444),
+    ("smaps_rollup", 0o444),
     ("stat", 0o444),
     ("statm", 0o444),
     ("status", 0o444),
@@ -44,6 +47,7 @@ pub const FILES: [(&str, u32); 25] = [
 pub fn read(name: &str, process: &Arc<Process>, task: &Arc<Task>) -> Result<Vec<u8>> {
     let mm = || process.mm.lock().clone();
     let root = || process.fs.lock().root.lock().clone();
+    let host_pid = || process.family.host_pid.load(Relaxed);
     Ok(match name {
         "auxv" => process.exec.lock().auxv.clone(),
         "cgroup" => b"0::/\n".to_vec(),
@@ -66,11 +70,13 @@ pub fn read(name: &str, process: &Arc<Process>, task: &Arc<Task>) -> Result<Vec<
         "mounts" => mounts::mounts(process),
         "oom_adj" | "oom_score" | "oom_score_adj" => b"0\n".to_vec(),
         "personality" => {
-            let personality = process.personality.load(core::sync::atomic::Ordering::Relaxed);
+            let personality = process.personality.load(Relaxed);
             alloc::format!("{personality:08x}\n").into_bytes()
         }
         "sched" => alloc::format!("{} ({}, #threads: 1)\n", String::from_utf8_lossy(&task.comm()), task.tid).into_bytes(),
         "schedstat" => b"0 0 0\n".to_vec(),
+        "smaps" => mm().smaps_text(&root(), host_pid()),
+        "smaps_rollup" => mm().smaps_rollup_text(&root(), host_pid()),
         "stat" => status::stat(process, task).into_bytes(),
         "statm" => status::statm(process).into_bytes(),
         "status" => status::status(process, task).into_bytes(),
