@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/sysinfo.h>
 #include <sys/timerfd.h>
@@ -170,4 +171,20 @@ SECTION(futexes) {
     T(S(futex, (char *)&word + 1, 0, 1, &zero, NULL, 0));
     T(S(futex, &word, 77, 1, &zero, NULL, 0));
     T(S(futex, &word, 9 /* WAIT_BITSET */, 1, NULL, NULL, 0));
+}
+SECTION(sockets) {
+    static socklen_t len = 110;
+    static struct mmsghdr mm[2];
+    static struct timespec zero;
+    int s[2], n = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    MUST(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, s));
+    // Enough for every call that takes one.
+    for (int i = 0; i < 200; i++) send(s[0], "x", 1, 0);
+    RUN(ROW(bind, ".i.", n, B, 16), ROW(connect, ".i.", n, B, 16), ROW(getsockname, ".ob", n, B, (long)&len), ROW(getpeername, ".ob", s[0], B, (long)&len),
+        ROW(getpeername, ".ob", n, B, (long)&len), ROW(accept, ".ob", n, B, (long)&len), ROW(socketpair, "...o", AF_UNIX, SOCK_STREAM, 0, B),
+        ROW(sendto, ".i..i.", s[0], B, 8, MSG_DONTWAIT, B, 16), ROW(recvfrom, ".o..ob", s[1], B, 8, MSG_PEEK, B, (long)&len),
+        ROW(sendmsg, ".i.", s[0], B, MSG_DONTWAIT), ROW(recvmsg, ".b.", s[1], B, MSG_PEEK), ROW(sendmmsg, ".b..", s[0], (long)mm, 1, MSG_DONTWAIT),
+        ROW(recvmmsg, ".b..n", s[1], (long)mm, 1, MSG_PEEK, (long)&zero), ROW(getsockopt, "...ob", n, SOL_SOCKET, SO_TYPE, B, (long)&len),
+        ROW(getsockopt, "...ob", n, SOL_SOCKET, SO_PEERCRED, B, (long)&len), ROW(setsockopt, "...i.", n, SOL_SOCKET, SO_SNDBUF, B, 4),
+        ROW(setsockopt, "...i.", n, SOL_SOCKET, SO_RCVTIMEO, B, 16));
 }

@@ -39,6 +39,7 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("pkill", "procps"),
     ("setsid", "util-linux"),
     (PYTHON_SUITE, "libpython3.11-testsuite"),
+    ("javac", "default-jdk-headless"),
 ];
 
 /// A file of CPython's own test suite.

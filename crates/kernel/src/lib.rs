@@ -13,6 +13,7 @@ extern crate std;
 pub mod boot;
 pub mod fs;
 pub mod mm;
+pub mod net;
 pub mod signal;
 pub mod stats;
 pub mod sync;

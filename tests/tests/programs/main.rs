@@ -1,7 +1,7 @@
 //! Real programs, from the distribution and from compilers here, on the host and on fncall.
 //!
-//! None of them starts another process or thread. Cases that change files come twice: on the overlay, where the
-//! host's files must stay untouched, and with `[write]`, where they must change as the host changes them.
+//! Cases that change files come twice: on the overlay, where the host's files must stay untouched, and with `[write]`,
+//! where they must change as the host changes them.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,6 +17,7 @@ use libtest_mimic::Trial;
 mod binaries;
 mod languages;
 mod python;
+mod sockets;
 mod storage;
 mod text;
 mod tools;
@@ -30,6 +31,7 @@ fn main() {
     text::archives(&mut all);
     python::python(&mut all);
     languages::languages(&mut all);
+    sockets::sockets(&mut all);
     storage::sqlite(&mut all);
     storage::git(&mut all);
     binaries::binaries(&mut all);

@@ -228,7 +228,9 @@ pub(super) fn write(cur: &Current<'_>, file: &File, buffer: &mut Buffer<'_>, rwf
             count
         })
     };
-    if let Err(Errno::PIPE) = result {
+    if let Err(Errno::PIPE) = result
+        && file.ops.sigpipe()
+    {
         crate::signal::to_current(cur.task, SIGPIPE as i32);
     }
     told(file, result, Events::MODIFY)

@@ -83,8 +83,8 @@ pub fn sys_splice(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             from_pipe(cur, source, &to, &mut out_offset, len, nonblock || from.nonblock())
         }
         (_, Some(AnyPipe::Own(target))) => {
-            let nonblock = nonblock || to.nonblock();
-            or_sigpipe(cur, to_pipe(&from, target, &mut in_offset, len, nonblock))
+            let room_nonblock = nonblock || to.nonblock();
+            or_sigpipe(cur, to_pipe(&from, target, &mut in_offset, len, [nonblock, room_nonblock]))
         }
         (None, None) => return Err(Errno::INVAL),
         _ => between_streams(cur, &from, &to, [&mut in_offset, &mut out_offset], len),
@@ -183,15 +183,25 @@ fn from_pipe(
     result
 }
 
-fn to_pipe(from: &File, target: &Pipe, given: &mut Option<i64>, len: usize, nonblock: bool) -> Result<usize> {
+/// `nonblock`: whether the call says so, and whether it must not wait for room.
+fn to_pipe(
+    from: &File,
+    target: &Pipe,
+    given: &mut Option<i64>,
+    len: usize,
+    nonblock: [bool; 2],
+) -> Result<usize> {
+    let [flagged, room_nonblock] = nonblock;
     let mut at = start(from, *given, len)?;
-    let free = target.wait_for_room(nonblock)?;
+    let free = target.wait_for_room(room_nonblock)?;
     check_readable(from)?;
     let len = len.min(free * PAGE).min(MAX_RW_COUNT);
     let count = if from.kind() == FileType::Regular {
         pages_to_pipe(from, target, at, len, free)?
     } else {
-        stream_to_pipe(from, target, at, len)?
+        // Of streams only sockets heed the flag of the call.
+        let nonblock = from.nonblock() || from.kind() == FileType::Socket && flagged;
+        stream_to_pipe(from, target, at, len, nonblock)?
     };
     if count > 0 {
         notify::on_file(from, Events::ACCESS);
@@ -231,9 +241,9 @@ fn pages_to_pipe(from: &File, target: &Pipe, start: u64, len: usize, free: usize
 }
 
 /// Anything else: one read, cut into buffers (`copy_splice_read`).
-fn stream_to_pipe(from: &File, target: &Pipe, at: u64, len: usize) -> Result<usize> {
+fn stream_to_pipe(from: &File, target: &Pipe, at: u64, len: usize, nonblock: bool) -> Result<usize> {
     let mut bytes = alloc::vec![0; len.min(CHUNK)];
-    let count = from.ops.read(&mut IoDst::kernel(&mut bytes), at, from.nonblock())?;
+    let count = from.ops.read(&mut IoDst::kernel(&mut bytes), at, nonblock)?;
     for piece in bytes[..count].chunks(PAGE) {
         let mut page = target.empty_page()?;
         page[..piece.len()].copy_from_slice(piece);

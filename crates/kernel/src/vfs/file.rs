@@ -137,6 +137,10 @@ pub trait FileOps: Any + Send + Sync {
     fn stat(&self) -> Option<Result<Stat>> {
         None
     }
+    /// Whether SIGPIPE comes with `EPIPE` from [`write`](FileOps::write).
+    fn sigpipe(&self) -> bool {
+        true
+    }
     /// Which events are ready; registers the waiter of `table`, when there is one, for those that are not.
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
         PollEvents::IN | PollEvents::OUT | PollEvents::RDNORM | PollEvents::WRNORM

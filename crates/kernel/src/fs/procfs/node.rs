@@ -38,10 +38,15 @@ enum What {
     FdInfo(Arc<Process>, Fd),
     Memory(Arc<Process>),
     NetDir,
+    /// A file of /proc/PID/net, by its place in `NET`.
+    Net(usize),
     NsDir,
 }
 
 const LINKS: [&str; 3] = ["cwd", "exe", "root"];
+/// A file of /proc/PID/net, and what writes it.
+type NetFile = (&'static str, fn() -> Vec<u8>);
+const NET: [NetFile; 1] = [("unix", crate::net::unix::list::text)];
 /// Directories of /proc/PID.
 const DIRS: [&str; 5] = ["fd", "fdinfo", "net", "ns", "task"];
 
@@ -84,7 +89,7 @@ impl What {
         match self {
             What::Machine(_, kind) => *kind,
             What::SelfLink(_) | What::RootLink(_) | What::Link(..) | What::FdLink(..) => FileType::Symlink,
-            What::File(..) | What::FdInfo(..) | What::Memory(_) => FileType::Regular,
+            What::File(..) | What::FdInfo(..) | What::Memory(_) | What::Net(_) => FileType::Regular,
             _ => FileType::Directory,
         }
     }
@@ -94,6 +99,7 @@ impl What {
             What::File(_, _, n) => process::FILES[*n].1,
             What::FdInfo(..) => 0o400,
             What::Memory(_) => 0o600,
+            What::Net(_) => 0o444,
             What::FdDir(_) | What::FdInfoDir(_) => 0o500,
             What::NsDir => 0o511,
             What::Machine(path, _) => machine::mode(path).unwrap_or(0o444) & 0o555,
@@ -142,6 +148,7 @@ impl What {
             What::Memory(_) => hasher.write_u8(6),
             What::NetDir => hasher.write_u8(7),
             What::NsDir => hasher.write_u8(8),
+            What::Net(n) => hasher.write(&[9, *n as u8]),
         }
         // Below the dynamic numbers of Linux's procfs there are none, so this range is free.
         0x1000_0000 | hasher.finish() & 0x0fff_ffff
@@ -190,7 +197,11 @@ impl What {
                     What::FdInfo(p.clone(), fd)
                 })
             }
-            What::NetDir | What::NsDir => Err(Errno::NOENT),
+            What::NetDir => {
+                let n = NET.iter().position(|(known, _)| *known == text).ok_or(Errno::NOENT)?;
+                Ok(What::Net(n))
+            }
+            What::NsDir => Err(Errno::NOENT),
             _ => Err(Errno::NOTDIR),
         }
     }
@@ -250,6 +261,7 @@ impl What {
                 tids.sort_unstable();
                 tids.iter().for_each(|tid| add(&alloc::format!("{tid}")));
             }
+            What::NetDir => NET.iter().for_each(|(name, _)| add(name)),
             What::FdDir(p) | What::FdInfoDir(p) => {
                 let files = p.files.lock().clone();
                 files.list(0, usize::MAX).iter().for_each(|fd| add(&alloc::format!("{fd}")));
@@ -391,6 +403,10 @@ impl Inode for Node {
                     let file = files.get(fd).map_err(|_| Errno::NOENT)?;
                     Ok(fds::info(&file, files.cloexec(fd).unwrap_or(false)))
                 })))
+            }
+            What::Net(n) => {
+                let (_, text) = NET[*n];
+                Ok(Text::readable(Box::new(move || Ok(text()))))
             }
             What::Machine(path, FileType::Regular) => {
                 let path = path.clone();

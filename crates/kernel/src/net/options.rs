@@ -1,0 +1,317 @@
+//! Options of level `SOL_SOCKET` (socket(7), "Socket options"): what they hold, and how they are read and set.
+//! What is not listed here answers `ENOPROTOOPT`.
+
+use super::{Protocol, Sock};
+use crate::task::Cred;
+use crate::uaccess::{get, get_bytes, put, put_bytes};
+use crate::{Errno, Result};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
+use linux_raw_sys::general::{CAP_NET_ADMIN, CAP_NET_RAW};
+use linux_raw_sys::net as n;
+
+/// `SO_SNDBUF` and `SO_RCVBUF` of a new socket (`net.core.wmem_default`).
+pub const BUFFER_DEFAULT: usize = 212_992;
+/// The most that may be asked for, before it is doubled (`net.core.wmem_max` of Linux 6.18).
+const BUFFER_MAX: usize = 4 << 20;
+/// `SOCK_MIN_SNDBUF`
+const SEND_MIN: usize = 4608;
+/// `SOCK_MIN_RCVBUF`
+const RECEIVE_MIN: usize = 2304;
+/// A buffer is twice an `int` that was asked for, and is an `int` itself.
+const FORCED_MAX: usize = i32::MAX as usize / 2;
+
+/// Options that are on or off and only kept: a bit each, by number.
+const SWITCHES: [u32; 11] = [
+    n::SO_DEBUG,
+    n::SO_REUSEADDR,
+    n::SO_REUSEPORT,
+    n::SO_DONTROUTE,
+    n::SO_BROADCAST,
+    n::SO_KEEPALIVE,
+    n::SO_OOBINLINE,
+    n::SO_PASSCRED,
+    n::SO_NO_CHECK,
+    n::SO_RXQ_OVFL,
+    n::SO_SELECT_ERR_QUEUE,
+];
+
+/// What is set.
+pub struct Options {
+    switches: AtomicU64,
+    receive_buffer: AtomicUsize,
+    /// `SO_RCVTIMEO` in nanoseconds; `u64::MAX`: for ever; 0: not at all.
+    pub receive_timeout_ns: AtomicU64,
+    /// `SO_SNDTIMEO`, likewise.
+    pub send_timeout_ns: AtomicU64,
+    /// `SO_RCVLOWAT`
+    pub receive_low_water: AtomicU32,
+    /// Seconds; negative: off.
+    linger: AtomicI32,
+    priority: AtomicI32,
+    mark: AtomicU32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            switches: AtomicU64::new(0),
+            receive_buffer: AtomicUsize::new(BUFFER_DEFAULT),
+            receive_timeout_ns: AtomicU64::new(u64::MAX),
+            send_timeout_ns: AtomicU64::new(u64::MAX),
+            receive_low_water: AtomicU32::new(1),
+            linger: AtomicI32::new(-1),
+            priority: AtomicI32::new(0),
+            mark: AtomicU32::new(0),
+        }
+    }
+}
+
+impl Options {
+    /// Whether a switch is on.
+    pub fn is_on(&self, name: u32) -> bool {
+        name < 64 && self.switches.load(Relaxed) & 1 << name != 0
+    }
+
+    /// Turns a switch on or off.
+    pub fn switch(&self, name: u32, on: bool) {
+        let bit = 1u64.checked_shl(name).unwrap_or(0);
+        if on {
+            self.switches.fetch_or(bit, Relaxed);
+        } else {
+            self.switches.fetch_and(!bit, Relaxed);
+        }
+    }
+
+    /// Whether the receiver wants to know who sent (`SO_PASSCRED`).
+    #[inline]
+    pub fn pass_credentials(&self) -> bool {
+        self.is_on(n::SO_PASSCRED)
+    }
+}
+
+/// The value given to setsockopt(2), in user memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument {
+    /// Where.
+    pub addr: usize,
+    /// Bytes.
+    pub len: usize,
+}
+
+impl Argument {
+    /// As an `int`.
+    ///
+    /// # Errors
+    /// `EINVAL` when it is too short; `EFAULT`.
+    pub fn int(&self) -> Result<i32> {
+        if self.len < 4 {
+            return Err(Errno::INVAL);
+        }
+        get(self.addr)
+    }
+
+    /// Its first `N` bytes.
+    ///
+    /// # Errors
+    /// `EINVAL` when it is too short; `EFAULT`.
+    pub fn bytes<const N: usize>(&self) -> Result<[u8; N]> {
+        if self.len < N {
+            return Err(Errno::INVAL);
+        }
+        let mut bytes = [0; N];
+        get_bytes(&mut bytes, self.addr)?;
+        Ok(bytes)
+    }
+}
+
+/// Where getsockopt(2) puts a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Value {
+    /// Where the bytes go.
+    pub addr: usize,
+    /// Where the length goes.
+    pub len_addr: usize,
+    /// Room in bytes.
+    pub len: usize,
+}
+
+impl Value {
+    /// Stores `bytes`, cut to the room, and the length.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    pub fn put(&self, bytes: &[u8]) -> Result<()> {
+        let len = bytes.len().min(self.len);
+        put_bytes(self.addr, &bytes[..len])?;
+        put(self.len_addr, &(len as u32))
+    }
+
+    /// Stores an `int`.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    pub fn put_int(&self, value: i32) -> Result<()> {
+        self.put(&value.to_ne_bytes())
+    }
+}
+
+/// `SOL_SOCKET` of setsockopt(2).
+///
+/// # Errors
+/// `EINVAL`, `EFAULT`, `EPERM`, `EDOM`, `ENOPROTOOPT`.
+pub fn set(sock: &Sock, cred: &Cred, name: u32, value: Argument) -> Result<()> {
+    let options = &sock.options;
+    let int = value.int()?;
+    let may_administer = cred.capable(CAP_NET_ADMIN);
+    match name {
+        n::SO_SNDBUF => set_send_buffer(sock, (int as u32 as usize).min(BUFFER_MAX)),
+        n::SO_RCVBUF => set_receive_buffer(options, (int as u32 as usize).min(BUFFER_MAX)),
+        n::SO_SNDBUFFORCE | n::SO_RCVBUFFORCE if !may_administer => return Err(Errno::PERM),
+        n::SO_SNDBUFFORCE => set_send_buffer(sock, forced(int)),
+        n::SO_RCVBUFFORCE => set_receive_buffer(options, forced(int)),
+        n::SO_PRIORITY => {
+            if !(0..=6).contains(&int) && !may_administer && !cred.capable(CAP_NET_RAW) {
+                return Err(Errno::PERM);
+            }
+            options.priority.store(int, Relaxed);
+        }
+        n::SO_MARK => {
+            if !may_administer && !cred.capable(CAP_NET_RAW) {
+                return Err(Errno::PERM);
+            }
+            options.mark.store(int as u32, Relaxed);
+        }
+        n::SO_LINGER => {
+            let bytes: [u8; 8] = value.bytes()?;
+            let [on, seconds] = ints(&bytes);
+            // More than fits a jiffies count lasts for ever there; it only has to be told here.
+            options.linger.store(if on != 0 { seconds.max(0) } else { -1 }, Relaxed);
+        }
+        n::SO_BSDCOMPAT => {}
+        n::SO_RCVLOWAT => {
+            let least = if int < 0 { i32::MAX } else { int.max(1) };
+            options.receive_low_water.store(least as u32, Relaxed);
+        }
+        n::SO_RCVTIMEO_OLD | n::SO_RCVTIMEO_NEW => {
+            options.receive_timeout_ns.store(timeout(value)?, Relaxed);
+        }
+        n::SO_SNDTIMEO_OLD | n::SO_SNDTIMEO_NEW => options.send_timeout_ns.store(timeout(value)?, Relaxed),
+        n::SO_DEBUG if int != 0 && !may_administer => return Err(Errno::ACCESS),
+        n::SO_REUSEPORT if int != 0 && sock.family == n::AF_UNIX as u16 => return Err(Errno::OPNOTSUPP),
+        _ if SWITCHES.contains(&name) => options.switch(name, int != 0),
+        _ => return Err(Errno::NOPROTOOPT),
+    }
+    Ok(())
+}
+
+fn forced(int: i32) -> usize {
+    usize::try_from(int).unwrap_or(0).min(FORCED_MAX)
+}
+
+fn set_send_buffer(sock: &Sock, wanted: usize) {
+    sock.space.set_limit((wanted * 2).max(SEND_MIN));
+}
+
+fn set_receive_buffer(options: &Options, wanted: usize) {
+    options.receive_buffer.store((wanted * 2).max(RECEIVE_MIN), Relaxed);
+}
+
+fn ints(bytes: &[u8; 8]) -> [i32; 2] {
+    let whole = u64::from_ne_bytes(*bytes);
+    [whole as i32, (whole >> 32) as i32]
+}
+
+/// `struct timeval`, both parts 64 bits, to nanoseconds (`sock_set_timeout`).
+fn timeout(value: Argument) -> Result<u64> {
+    let bytes: [u8; 16] = value.bytes()?;
+    let whole = u128::from_ne_bytes(bytes);
+    let (sec, usec) = (whole as i64, (whole >> 64) as i64);
+    match (sec, usec) {
+        (_, ..0 | 1_000_000..) => Err(Errno::DOM),
+        (..0, _) => Ok(0),
+        (0, 0) => Ok(u64::MAX),
+        _ => Ok((sec as u64).saturating_mul(1_000_000_000).saturating_add(usec as u64 * 1000)),
+    }
+}
+
+fn timeval(ns: u64) -> [u8; 16] {
+    let (sec, usec) = match ns {
+        u64::MAX => (0, 0),
+        ns => (ns / 1_000_000_000, ns % 1_000_000_000 / 1000),
+    };
+    (u128::from(sec) | u128::from(usec) << 64).to_ne_bytes()
+}
+
+/// `SOL_SOCKET` of getsockopt(2).
+///
+/// # Errors
+/// `EFAULT`, `ENOPROTOOPT`; `ENOTCONN`, `ENODATA`, `ERANGE` of those about the peer.
+pub fn read(protocol: &dyn Protocol, name: u32, value: Value) -> Result<()> {
+    let sock = protocol.sock();
+    let options = &sock.options;
+    let int = match name {
+        n::SO_TYPE => sock.kind as i32,
+        n::SO_DOMAIN => i32::from(sock.family),
+        n::SO_PROTOCOL => sock.protocol,
+        n::SO_ERROR => sock.take_error().map_or_else(|errno| errno.raw_os_error(), |()| 0),
+        n::SO_SNDBUF => sock.space.limit() as i32,
+        n::SO_RCVBUF => options.receive_buffer.load(Relaxed) as i32,
+        n::SO_PRIORITY => options.priority.load(Relaxed),
+        n::SO_MARK => options.mark.load(Relaxed) as i32,
+        n::SO_LINGER => {
+            let seconds = options.linger.load(Relaxed);
+            let pair = (u64::from(seconds >= 0), u64::from(seconds.max(0) as u32));
+            return value.put(&(pair.0 | pair.1 << 32).to_ne_bytes());
+        }
+        n::SO_BSDCOMPAT => 0,
+        n::SO_RCVLOWAT => options.receive_low_water.load(Relaxed) as i32,
+        n::SO_SNDLOWAT => 1,
+        n::SO_RCVTIMEO_OLD | n::SO_RCVTIMEO_NEW => {
+            return value.put(&timeval(options.receive_timeout_ns.load(Relaxed)));
+        }
+        n::SO_SNDTIMEO_OLD | n::SO_SNDTIMEO_NEW => {
+            return value.put(&timeval(options.send_timeout_ns.load(Relaxed)));
+        }
+        n::SO_ACCEPTCONN => i32::from(protocol.listens()),
+        n::SO_PEERCRED => {
+            let none = [0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255];
+            let peer = protocol.peer_credentials();
+            return value.put(&peer.map_or(none, |(peer, _)| peer.to_bytes()));
+        }
+        n::SO_PEERGROUPS => {
+            let (_, cred) = protocol.peer_credentials().ok_or(Errno::NODATA)?;
+            let bytes: Vec<u8> = cred.groups.iter().flat_map(|gid| gid.to_ne_bytes()).collect();
+            if value.len < bytes.len() {
+                put(value.len_addr, &(bytes.len() as u32))?;
+                return Err(Errno::RANGE);
+            }
+            return value.put(&bytes);
+        }
+        n::SO_PEERNAME => {
+            let name = protocol.name(true).map_err(|_| Errno::NOTCONN)?;
+            // Shorter room than the name is refused here.
+            if value.len > name.as_bytes().len() {
+                return Err(Errno::INVAL);
+            }
+            return value.put(name.as_bytes());
+        }
+        n::SO_COOKIE => {
+            if value.len < 8 {
+                return Err(Errno::INVAL);
+            }
+            return value.put(&sock.ino.load(Relaxed).to_ne_bytes());
+        }
+        n::SO_MEMINFO => {
+            let mut words = [0u32; 9];
+            words[1] = options.receive_buffer.load(Relaxed) as u32;
+            words[2] = sock.space.used() as u32;
+            words[3] = sock.space.limit() as u32;
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            return value.put(&bytes);
+        }
+        _ if SWITCHES.contains(&name) => i32::from(options.is_on(name)),
+        _ => return Err(Errno::NOPROTOOPT),
+    };
+    value.put_int(int)
+}

@@ -1,0 +1,14 @@
+//! connect(2).
+
+use super::sockaddr::{Tree, get_address, socket};
+use crate::Result;
+use crate::task::Current;
+use crate::uaccess::Args;
+
+/// `connect(sockfd, addr, addrlen)`
+pub fn sys_connect(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
+    let socket = socket(cur, args.i32(0))?;
+    let address = get_address(args.usize(1), args.i32(2))?;
+    socket.protocol.connect(&Tree(cur), address.as_bytes(), socket.file.nonblock())?;
+    Ok(0)
+}

@@ -1,0 +1,119 @@
+//! Programs that talk to each other over sockets: event loops, servers, pools of processes.
+
+use fncall_tests::case::Case;
+
+use crate::Collection;
+
+const PYTHON: &str = "/usr/bin/python3";
+
+/// A script that multiprocessing can import in its children.
+const POOL: &str = "
+import multiprocessing as mp, sys
+
+def square(x):
+    return x * x
+
+def child(c):
+    c.send({'got': c.recv()})
+
+if __name__ == '__main__':
+    c = mp.get_context(sys.argv[1])
+    with c.Pool(3) as p:
+        print(p.map(square, range(20)))
+    a, b = c.Pipe()
+    p = c.Process(target=child, args=(b,))
+    p.start()
+    a.send([1, 2])
+    print(a.recv())
+    p.join()
+    print(p.exitcode)
+    q = c.Queue()
+    q.put('queued')
+    print(q.get())
+    with c.Manager() as m:
+        d = m.dict(x=1)
+        d['y'] = 2
+        print(dict(d))
+";
+
+pub fn sockets(all: &mut Collection) {
+    let programs: &[(&str, &str)] = &[
+        (
+            "asyncio-subprocess",
+            "import asyncio\nasync def run(n):\n p=await asyncio.create_subprocess_exec('sh','-c','read x; echo got $x; exit 3',stdin=-1,stdout=-1)\n return (await p.communicate(b'%d\\n'%n))[0], p.returncode\nasync def main(): print(await asyncio.gather(*[run(i) for i in range(8)]))\nasyncio.run(main())",
+        ),
+        (
+            "asyncio-unix",
+            "import asyncio\nasync def serve(r,w):\n d=await r.readline(); w.write(d*20000); await w.drain(); w.close()\nasync def ask(n):\n r,w=await asyncio.open_unix_connection('sock'); w.write(b'line %d\\n'%n); d=await r.read(); w.close(); return len(d)\nasync def main():\n s=await asyncio.start_unix_server(serve,'sock'); print(await asyncio.gather(*[ask(i) for i in range(20)])); s.close(); await s.wait_closed()\nasyncio.run(main())",
+        ),
+        (
+            "socketserver",
+            "import socketserver,socket,threading\nclass H(socketserver.StreamRequestHandler):\n def handle(self):\n  for l in self.rfile: self.wfile.write(l.upper())\nclass S(socketserver.ThreadingMixIn,socketserver.UnixStreamServer): pass\nwith S('sock',H) as s:\n threading.Thread(target=s.serve_forever,daemon=True).start()\n for i in range(5):\n  c=socket.socket(socket.AF_UNIX); c.connect('sock'); f=c.makefile('rw'); f.write('hello %d\\n'%i); f.flush(); print(f.readline(),end=''); f.close(); c.close()\n s.shutdown()",
+        ),
+        (
+            "forking-server",
+            "import socketserver,socket,threading\nclass H(socketserver.BaseRequestHandler):\n def handle(self): d,s=self.request; s.sendto(d[::-1],self.client_address)\nclass S(socketserver.ForkingMixIn,socketserver.UnixDatagramServer): pass\nwith S('sock',H) as s:\n threading.Thread(target=s.serve_forever,daemon=True).start()\n c=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); c.bind('client')\n for i in range(3): c.sendto(b'abc%d'%i,'sock'); print(c.recv(99))\n s.shutdown()",
+        ),
+        (
+            "send-fds",
+            "import socket,os\na,b=socket.socketpair(); pid=os.fork()\nif not pid:\n d,f,_,_=socket.recv_fds(b,99,9); os.write(f[1],d); os._exit(0)\nr,w=os.pipe(); socket.send_fds(a,[b'through'],[r,w]); os.waitpid(pid,0); print(os.read(r,99))",
+        ),
+        (
+            "selectors",
+            "import selectors,socket\nl=socket.socket(socket.AF_UNIX); l.bind('sock'); l.listen(); l.setblocking(False)\ns=selectors.DefaultSelector(); s.register(l,1,'accept')\ncs=[socket.socket(socket.AF_UNIX) for _ in range(5)]\nfor i,c in enumerate(cs): c.connect('sock'); c.sendall(b'x'*(i+1)); c.shutdown(1)\nn=total=0\nwhile n<5:\n for k,_ in s.select():\n  if k.data: c,_=l.accept(); s.register(c,1)\n  else:\n   d=k.fileobj.recv(3); total+=len(d)\n   if not d: s.unregister(k.fileobj); k.fileobj.close(); n+=1\nprint(total)",
+        ),
+        (
+            "families",
+            "import socket\nfor f in (socket.AF_UNIX,):\n for t in (socket.SOCK_STREAM,socket.SOCK_DGRAM,socket.SOCK_SEQPACKET):\n  a,b=socket.socketpair(f,t); a.send(b'x'*5000); print(a.type, a.family, len(b.recv(9999)), a.getsockname(), a.gettimeout())\na.settimeout(0.05)\ntry: a.recv(1)\nexcept TimeoutError as e: print(e)",
+        ),
+    ];
+    for (name, program) in programs {
+        all.both(
+            |full| Case::new(full, [PYTHON, "-c", program]).needs(&["python3"]),
+            &format!("sockets::python-{name}"),
+        );
+    }
+    for method in ["fork", "spawn", "forkserver"] {
+        all.add(
+            Case::new(format!("sockets::python-pool-{method}"), [PYTHON, "pool.py", method])
+                .needs(&["python3"])
+                .env("PYTHONDONTWRITEBYTECODE", "1")
+                .file("pool.py", POOL),
+        );
+    }
+    all.both(
+        |full| {
+            let program = "use IO::Socket::UNIX; my $s=IO::Socket::UNIX->new(Local=>'sock',Listen=>5) or die $!; if(!fork){ my $c=IO::Socket::UNIX->new(Peer=>'sock') or die $!; print $c \"hello\\n\"; print scalar <$c>; exit 5 } my $c=$s->accept; my $l=<$c>; print $c \"got $l\"; close $c; wait; print $?>>8, \"\\n\"; socketpair(A,B,AF_UNIX,SOCK_STREAM,0) or die $!; syswrite A,'zz'; sysread B,$x,5; print \"$x\\n\"; print unpack_sockaddr_un($s->sockname),\"\\n\";";
+            Case::new(full, ["perl", "-e", program]).needs(&["perl"])
+        },
+        "sockets::perl",
+    );
+    let node: &[(&str, &str)] = &[
+        (
+            "spawn-sync",
+            "const c=require('child_process'); console.log(c.spawnSync('sh',['-c','cat; echo err >&2; exit 3'],{input:'fed'})); console.log(c.execSync('echo one; echo two').toString());",
+        ),
+        (
+            "net",
+            "const n=require('net'); const s=n.createServer(c=>c.on('data',d=>c.end(d.toString().toUpperCase()))).listen('sock',()=>{const c=n.connect('sock',()=>c.write('hello')); c.on('data',d=>console.log(d.toString())); c.on('close',()=>s.close())});",
+        ),
+        (
+            "fork",
+            "const c=require('child_process'); if(process.argv[2]){process.on('message',m=>{process.send({echo:m}); process.disconnect()})}else{const k=c.fork(process.argv[1],['child']); k.on('message',m=>console.log(m)); k.on('exit',x=>console.log('exit',x)); k.send({a:1})}",
+        ),
+    ];
+    for (name, program) in node {
+        all.add(
+            Case::new(format!("sockets::node-{name}"), ["node", "program.js"])
+                .needs(&["node"])
+                .opaque("sock")
+                .file("program.js", *program),
+        );
+    }
+    all.add(
+        Case::new("sockets::javac", ["sh", "-c", "javac -d out Hello.java && java -cp out Hello"])
+            .needs(&["javac"])
+            .seconds(180)
+            .file("Hello.java", "public class Hello { public static void main(String[] a) { System.out.println(\"hello\"); } }\n"),
+    );
+}
