@@ -8,6 +8,9 @@ use crate::run::PATH;
 
 /// Every program (or file, by its full path) a case may name, with the package that brings it.
 pub const PACKAGES: &[(&str, &str)] = &[
+    ("ipcmk", "util-linux"),
+    ("ipcs", "util-linux"),
+    ("ipcrm", "util-linux"),
     ("busybox", "busybox-static"),
     ("gcc", "gcc"),
     ("musl-gcc", "musl-tools"),

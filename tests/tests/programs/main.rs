@@ -27,6 +27,7 @@ fn main() {
     let mut all = Collection::default();
     tools::busybox(&mut all);
     tools::coreutils(&mut all);
+    tools::util_linux(&mut all);
     text::text_tools(&mut all);
     text::archives(&mut all);
     python::python(&mut all);

@@ -94,6 +94,30 @@ pub fn busybox(all: &mut Collection) {
     );
 }
 
+/// The tools of util-linux for System V IPC: each kind made, shown, removed.
+const IPC: &str = r#"
+for kind in "m M 5000" "s S 3" "q Q"; do
+    set -- $kind
+    id=$(ipcmk -$2 $3 -p 640 | tr -dc 0-9)
+    ipcs -$1 -i $id | sed -e '/id=[0-9]*$/d' -e '/time *=/d' -e 's/pid=[0-9]*//g'
+    ipcs -$1 | awk -v id=$id '$2 == id { $1 = $2 = ""; print }'
+    ipcs -$1 -t | awk -v id=$id '$1 == id { print $2 }'
+    ipcrm -$1 $id
+    echo $?
+    ipcrm -$1 $id 2>/dev/null
+    echo $?
+    ipcs -$1 -i $id 2>/dev/null
+done
+ipcs -l
+"#;
+
+pub fn util_linux(all: &mut Collection) {
+    all.both(
+        |name| Case::new(name, ["sh", "-c", IPC]).needs(&["ipcmk", "ipcs", "ipcrm", "awk"]),
+        "util-linux::ipc",
+    );
+}
+
 pub fn coreutils(all: &mut Collection) {
     let simple: &[(&str, &[&str])] = &[
         ("ls", &["ls"]),

@@ -210,7 +210,10 @@ fn write_line(
 
 /// The path of a mapped file; newlines are escaped, as nothing else is.
 fn file_name(out: &mut Vec<u8>, file: &File, root: &Arc<Dentry>) {
-    let Some(dentry) = &file.dentry else { return };
+    let Some(dentry) = &file.dentry else {
+        out.extend(file.ops.link_text().unwrap_or_default());
+        return;
+    };
     let path = dentry.path_from(root).unwrap_or_else(|| {
         let mut name = b"(unreachable)/".to_vec();
         name.extend_from_slice(&dentry.name());

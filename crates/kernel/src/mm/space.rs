@@ -5,7 +5,7 @@ use super::layout::{Layout, host_vmas};
 use super::tree::{STACK_GUARD_GAP, VmaTree};
 use super::vma::{Backing, PAGE_SIZE, VmFlags, Vma};
 use crate::Errno;
-use crate::vfs::FileType;
+use crate::vfs::{File, FileType};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -128,7 +128,8 @@ impl AddressSpace {
             .map(|vma| (vma.start, vma.end))
             .collect();
         for (start, end) in dropped {
-            tree.remove(start, end);
+            // The parent's mapping is where it was.
+            tree.remove(start, end).into_iter().for_each(drop);
         }
         // Locks are not inherited (mlock(2)).
         if tree.sizes().locked > 0 {
@@ -172,7 +173,49 @@ impl AddressSpace {
             inner.reset(layout)
         };
         self.code_epoch.fetch_add(1, Relaxed);
-        drop(removed);
+        removed.iter().for_each(Vma::tell_unmapped);
+    }
+
+    /// The end of the last process that has it (`exit_mmap`): what was mapped is let go of in the books; the host
+    /// process ends right after.
+    pub fn release(&self) {
+        let tree = core::mem::take(&mut self.inner.lock().tree);
+        tree.iter().for_each(Vma::tell_unmapped);
+    }
+
+    /// How many mappings there are of files that `is` picks.
+    pub fn count_mappings_of(&self, is: impl Fn(&File) -> bool) -> usize {
+        let inner = self.inner.lock();
+        inner.tree.iter().filter(|vma| vma.file().is_some_and(|file| is(file))).count()
+    }
+
+    /// Whether programs see a mapping in `start..end`.
+    pub fn has_mapping(&self, start: usize, end: usize) -> bool {
+        let mut inner = self.inner.lock();
+        inner.sync_growth(start, end);
+        inner.tree.overlapping(start, end).any(Vma::is_visible)
+    }
+
+    /// What is left of the mapping of a file that began at `addr`: address and bytes of each piece. The first one of
+    /// a file that `is` picks decides which file that is.
+    pub fn pieces_of(&self, addr: usize, is: impl Fn(&File) -> bool) -> Vec<(usize, usize)> {
+        let inner = self.inner.lock();
+        let begins_there = |vma: &&Vma| match &vma.backing {
+            Backing::File(_, offset) => (vma.start - addr) as u64 == *offset,
+            _ => false,
+        };
+        let mut candidates =
+            inner.tree.overlapping(addr, super::layout::TASK_SIZE).filter(|vma| vma.start >= addr);
+        let mut first =
+            candidates.by_ref().filter(begins_there).filter(|vma| vma.file().is_some_and(|file| is(file)));
+        let Some(first) = first.next() else { return Vec::new() };
+        let same = |vma: &&Vma| match (vma.file(), first.file()) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        let rest =
+            inner.tree.overlapping(first.end, super::layout::TASK_SIZE).filter(begins_there).filter(same);
+        core::iter::once(first).chain(rest).map(|vma| (vma.start, vma.len())).collect()
     }
 
     /// The addresses that execve(2) chose.

@@ -88,8 +88,17 @@ impl Extend<Vma> for Removed {
 impl IntoIterator for Removed {
     type Item = Vma;
     type IntoIter = core::iter::Chain<core::option::IntoIter<Vma>, alloc::vec::IntoIter<Vma>>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.first.into_iter().chain(self.more)
+    fn into_iter(mut self) -> Self::IntoIter {
+        self.first.take().into_iter().chain(core::mem::take(&mut self.more))
+    }
+}
+
+impl Drop for Removed {
+    /// Tells the files of what is dropped, and not put back elsewhere.
+    fn drop(&mut self) {
+        for vma in self.first.iter().chain(&self.more) {
+            vma.tell_unmapped();
+        }
     }
 }
 

@@ -197,6 +197,13 @@ impl Vma {
             && self.backing.continues(self.len(), &next.backing)
     }
 
+    /// Tells the file behind it, if there is one, that it is no longer mapped.
+    pub(super) fn tell_unmapped(&self) {
+        if let Some(file) = self.file() {
+            file.ops.unmapped();
+        }
+    }
+
     /// The file behind it.
     pub fn file(&self) -> Option<&Arc<File>> {
         match &self.backing {

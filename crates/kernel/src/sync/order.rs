@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! 1  Process children, exit state
+//!    System V IPC: a table (`ipc::{shm, sem, msg}`), then an object
 //! 2  AddressSpace (mm)
 //! 3  FdTable
 //! 4  File::position

@@ -37,5 +37,8 @@ pub fn sys_unshare(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         cur.task.set_files(cur.files.duplicate());
         cur.reload = true;
     }
+    if flags & g::CLONE_SYSVSEM != 0 {
+        crate::ipc::sem::undo_all(cur.process().pid);
+    }
     Ok(0)
 }

@@ -163,6 +163,8 @@ pub fn process_gone(process: &Arc<Process>, status: i32) {
     let usage = if own { host::system::rusage(0) } else { [0; 144] };
     let files = core::mem::replace(&mut *process.files.lock(), FdTable::new());
     close_all(files);
+    release_memory(process);
+    crate::ipc::sem::undo_all(process.pid);
     give_children_away(process);
     let exit_signal = process.family.exit_signal.load(Relaxed);
     let parent = find_process(process.ppid.load(Relaxed));
@@ -187,6 +189,19 @@ fn ticks_at(usage: &[u8; 144], at: usize) -> i64 {
     let word =
         |at: usize| usage.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, i64::from_ne_bytes);
     word(at) * 100 + word(at + 8) / 10_000
+}
+
+/// Lets go of the address space, unless somebody else lives in it.
+fn release_memory(process: &Arc<Process>) {
+    let mm = process.mm.lock().clone();
+    let lives_there = |other: &Arc<Process>| {
+        !Arc::ptr_eq(other, process)
+            && Arc::ptr_eq(&other.mm.lock(), &mm)
+            && other.family.ended.lock().is_none()
+    };
+    if !processes().iter().any(lives_there) {
+        mm.release();
+    }
 }
 
 fn close_all(files: Arc<FdTable>) {

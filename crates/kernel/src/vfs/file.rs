@@ -183,6 +183,8 @@ pub trait FileOps: Any + Send + Sync {
     fn mmap(&self, offset: u64, len: usize, shared: bool, write: bool) -> Result<MmapSource> {
         Err(Errno::NODEV)
     }
+    /// A mapping of it has gone, or moved.
+    fn unmapped(&self) {}
     /// Waits until data is on stable storage.
     ///
     /// # Errors

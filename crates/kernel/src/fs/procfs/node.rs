@@ -2,6 +2,7 @@
 
 use super::text::Text;
 use super::{ProcFs, fds, machine, process};
+use crate::ipc::proc as ipc;
 use crate::task::{Cred, Process, Task, find_process, processes};
 use crate::vfs::{
     CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, NewNode, OpenFlags,
@@ -41,6 +42,9 @@ enum What {
     /// A file of /proc/PID/net, by its place in `NET`.
     Net(usize),
     NsDir,
+    /// /proc/sysvipc and its files.
+    IpcDir,
+    Ipc(&'static str),
 }
 
 const LINKS: [&str; 3] = ["cwd", "exe", "root"];
@@ -89,7 +93,9 @@ impl What {
         match self {
             What::Machine(_, kind) => *kind,
             What::SelfLink(_) | What::RootLink(_) | What::Link(..) | What::FdLink(..) => FileType::Symlink,
-            What::File(..) | What::FdInfo(..) | What::Memory(_) | What::Net(_) => FileType::Regular,
+            What::File(..) | What::FdInfo(..) | What::Memory(_) | What::Net(_) | What::Ipc(_) => {
+                FileType::Regular
+            }
             _ => FileType::Directory,
         }
     }
@@ -98,6 +104,7 @@ impl What {
         match self {
             What::File(_, _, n) => process::FILES[*n].1,
             What::FdInfo(..) => 0o400,
+            What::Ipc(_) => 0o444,
             What::Memory(_) => 0o600,
             What::Net(_) => 0o444,
             What::FdDir(_) | What::FdInfoDir(_) => 0o500,
@@ -149,6 +156,8 @@ impl What {
             What::NetDir => hasher.write_u8(7),
             What::NsDir => hasher.write_u8(8),
             What::Net(n) => hasher.write(&[9, *n as u8]),
+            What::IpcDir => hasher.write_u8(9),
+            What::Ipc(name) => hasher.write(name.as_bytes()),
         }
         // Below the dynamic numbers of Linux's procfs there are none, so this range is free.
         0x1000_0000 | hasher.finish() & 0x0fff_ffff
@@ -164,6 +173,7 @@ impl What {
                 "mounts" => Ok(What::RootLink("self/mounts")),
                 "net" => Ok(What::RootLink("self/net")),
                 "sys" => Ok(What::Machine(b"sys".to_vec(), FileType::Directory)),
+                "sysvipc" => Ok(What::IpcDir),
                 _ if machine::ROOT.contains(&text) => Ok(What::Machine(name.to_vec(), machine::kind(name)?)),
                 _ => number(name).and_then(find_process).map(What::Process).ok_or(Errno::NOENT),
             },
@@ -202,6 +212,10 @@ impl What {
                 Ok(What::Net(n))
             }
             What::NsDir => Err(Errno::NOENT),
+            What::IpcDir => {
+                let known = ipc::TABLES.into_iter().find(|known| *known == text);
+                known.map(What::Ipc).ok_or(Errno::NOENT)
+            }
             _ => Err(Errno::NOTDIR),
         }
     }
@@ -237,7 +251,7 @@ impl What {
         let mut add = |name: &str| names.push(name.as_bytes().to_vec());
         match self {
             What::Root => {
-                ["self", "thread-self", "mounts", "net", "sys"].iter().for_each(|name| add(name));
+                ["self", "thread-self", "mounts", "net", "sys", "sysvipc"].iter().for_each(|name| add(name));
                 machine::ROOT
                     .iter()
                     .filter(|name| machine::kind(name.as_bytes()).is_ok())
@@ -249,6 +263,7 @@ impl What {
             What::Machine(path, _) => {
                 return Ok(machine::list(path)?.into_iter().map(|(name, _)| name).collect());
             }
+            What::IpcDir => ipc::TABLES.iter().for_each(|name| add(name)),
             What::Process(_) | What::Task(..) => {
                 let is_task = matches!(self, What::Task(..));
                 DIRS.iter().filter(|name| !is_task || **name != "task").for_each(|name| add(name));
@@ -411,6 +426,10 @@ impl Inode for Node {
             What::Machine(path, FileType::Regular) => {
                 let path = path.clone();
                 Ok(Text::readable(Box::new(move || machine::read(&path))))
+            }
+            What::Ipc(name) => {
+                let name = *name;
+                Ok(Text::readable(Box::new(move || ipc::table(name).ok_or(Errno::NOENT))))
             }
             What::Memory(p) => {
                 let host = host::file::open(None, b"/proc/self/mem", flags.bits() & 3, 0, 0)?;
