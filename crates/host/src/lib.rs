@@ -24,6 +24,7 @@ pub mod log;
 pub mod memory;
 pub mod mutex;
 pub mod park;
+pub mod sched;
 pub mod signal;
 pub mod system;
 pub mod thread;

@@ -45,35 +45,10 @@ pub fn cpu() -> (u32, u32) {
     (cpu, node)
 }
 
-/// The processors the host lets this thread run on, bit by number; answers the bytes the host filled in.
-///
-/// # Errors
-/// Those of sched_getaffinity(2).
-pub fn affinity(mask: &mut [u8; 1024]) -> Result<usize> {
-    // SAFETY: the mask is live and of that length.
-    check(unsafe { syscall3(g::__NR_sched_getaffinity, 0, mask.len(), mask.as_mut_ptr() as usize) })
-}
-
-/// Restricts the calling host thread to these processors.
-///
-/// # Errors
-/// Those of sched_setaffinity(2).
-pub fn set_affinity(mask: &[u8]) -> Result<()> {
-    // SAFETY: the mask is live and of that length.
-    check(unsafe { syscall3(g::__NR_sched_setaffinity, 0, mask.len(), mask.as_ptr() as usize) })?;
-    Ok(())
-}
-
 /// `struct rusage` of the host process (`RUSAGE_SELF` 0) or the calling thread (`RUSAGE_THREAD` 1).
 pub fn rusage(who: i32) -> [u8; 144] {
     let mut out = [0u8; 144];
     // SAFETY: the struct is of this size on x86-64.
     unsafe { syscall2(g::__NR_getrusage, who as usize, out.as_mut_ptr() as usize) };
     out
-}
-
-/// The nice value of the host process, as -20..=19.
-pub fn nice() -> i32 {
-    // SAFETY: no memory is involved; the raw call answers 20 - nice.
-    20 - unsafe { syscall2(g::__NR_getpriority, 0, 0) } as i32
 }

@@ -7,7 +7,6 @@ use crate::{Errno, Result, stats, task};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use config::{BootConfig, exit_code};
-use core::sync::atomic::AtomicI32;
 use host::boot::die;
 use host::file::HostFd;
 use host::io::IoDst;
@@ -187,17 +186,14 @@ fn host_limits() -> Limits {
 }
 
 fn first_task(root: &Arc<Dentry>, cwd: &Arc<Dentry>) -> Arc<Task> {
-    let process = Arc::new(Process {
-        nice: AtomicI32::new(host::system::nice()),
-        ..Process::new(
-            FIRST_PID,
-            Arc::new(host_cred()),
-            crate::mm::AddressSpace::new_for_boot(),
-            FdTable::new(),
-            FsContext::new(root.clone(), cwd.clone(), host::boot::host_umask()),
-            host_limits(),
-        )
-    });
+    let process = Arc::new(Process::new(
+        FIRST_PID,
+        Arc::new(host_cred()),
+        crate::mm::AddressSpace::new_for_boot(),
+        FdTable::new(),
+        FsContext::new(root.clone(), cwd.clone(), host::boot::host_umask()),
+        host_limits(),
+    ));
     let task = Arc::new(Task::new(FIRST_PID, &process, host::park::current()));
     process.tasks.lock().push(task.clone());
     task::register(&process);

@@ -151,15 +151,42 @@ impl SigInfo {
     /// Reads one that a program made (rt_sigqueueinfo(2)).
     ///
     /// # Errors
-    /// `EFAULT`; `E2BIG` when bytes that the kernel does not keep are set.
-    pub fn get(addr: usize) -> Result<SigInfo> {
+    /// `EFAULT`; `E2BIG` when signal (`signo`, or its own) and code are unknown and bytes that the kernel does not keep are
+    /// set.
+    pub fn get(addr: usize, signo: Option<i32>) -> Result<SigInfo> {
         let words: [u64; USER_LEN / 8] = uaccess::get(addr)?;
         let mut kept = [0; KEPT / 8];
         kept.copy_from_slice(&words[..KEPT / 8]);
-        if words[KEPT / 8..].iter().any(|word| *word != 0) {
+        let mut info = SigInfo(kept);
+        if let Some(signo) = signo {
+            info.set_signo(signo);
+        }
+        if !info.has_known_layout() && words[KEPT / 8..].iter().any(|word| *word != 0) {
             return Err(Errno::TOOBIG);
         }
-        Ok(SigInfo(kept))
+        Ok(info)
+    }
+
+    /// Whether signal and code say what the fields are, so that there is nothing in the rest (`known_siginfo_layout`).
+    fn has_known_layout(&self) -> bool {
+        /// `SI_ASYNCNL`, `SI_DETHREAD`; the codes between the latter and `SI_USER` are all known.
+        const ASYNCNL: i32 = -60;
+        const DETHREAD: i32 = -7;
+        let code = self.code();
+        if code <= g::SI_USER as i32 {
+            return code >= DETHREAD || code == ASYNCNL;
+        }
+        // The highest code of a signal that has its own (`NSIGILL` … in `siginfo.h`); others have those of SIGIO.
+        let last = match self.signo() as u32 {
+            g::SIGILL => 11,
+            g::SIGFPE => 15,
+            g::SIGSEGV => 10,
+            g::SIGBUS => 5,
+            g::SIGTRAP | g::SIGCHLD | g::SIGIO => 6,
+            g::SIGSYS => 2,
+            _ => 6,
+        };
+        code <= last || code == g::SI_KERNEL as i32
     }
 }
 

@@ -74,6 +74,7 @@ mod pkeys;
 mod poll;
 mod prctl;
 mod pread;
+mod priority;
 mod process_vm_readv;
 mod read;
 mod readlink;

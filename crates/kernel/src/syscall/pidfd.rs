@@ -79,7 +79,7 @@ pub fn sys_pidfd_send_signal(cur: &mut Current<'_>, args: &Args) -> Result<usize
     let (target, of_thread) = signal_target(cur, fd)?;
     let scope = scope.unwrap_or(if of_thread { Scope::Thread } else { Scope::Process });
     let info = if info != 0 {
-        let info = SigInfo::get(info)?;
+        let info = SigInfo::get(info, None)?;
         let own = target.tid == cur.task.tid && scope != Scope::Group;
         if info.signo() != signo {
             return Err(Errno::INVAL);

@@ -74,7 +74,8 @@ pub fn sys_prctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         28 => change_cred(cur, |cred| cred.securebits = a as u32),
         // PR_SET_TIMERSLACK, PR_GET_TIMERSLACK
         29 => {
-            process.timer_slack_ns.store(if a == 0 { 50_000 } else { a as u64 }, Relaxed);
+            let default = process.default_timer_slack_ns.load(Relaxed);
+            process.timer_slack_ns.store(if a as isize <= 0 { default } else { a as u64 }, Relaxed);
             Ok(0)
         }
         30 => Ok(process.timer_slack_ns.load(Relaxed) as usize),
@@ -122,6 +123,9 @@ fn change_cred(cur: &Current<'_>, change: impl FnOnce(&mut crate::task::Cred)) -
     Ok(0)
 }
 
+/// A bit of `PR_SET_SECUREBITS`.
+const SECBIT_NO_CAP_AMBIENT_RAISE: u32 = 1 << 6;
+
 /// `PR_CAP_AMBIENT_IS_SET` 1, `_RAISE` 2, `_LOWER` 3, `_CLEAR_ALL` 4.
 fn cap_ambient(cur: &Current<'_>, what: usize, cap: usize, rest_is_zero: bool) -> Result<usize> {
     if !rest_is_zero {
@@ -138,6 +142,7 @@ fn cap_ambient(cur: &Current<'_>, what: usize, cap: usize, rest_is_zero: bool) -
     match what {
         1 => Ok(usize::from(cred.cap_ambient & bit != 0)),
         2 if cred.cap_permitted & cred.cap_inheritable & bit == 0 => Err(Errno::PERM),
+        2 if cred.securebits & SECBIT_NO_CAP_AMBIENT_RAISE != 0 => Err(Errno::PERM),
         2 => change_cred(cur, |cred| cred.cap_ambient |= bit),
         _ => change_cred(cur, |cred| cred.cap_ambient &= !bit),
     }

@@ -39,9 +39,7 @@ pub fn sys_rt_tgsigqueueinfo(cur: &mut Current<'_>, args: &Args) -> Result<usize
 }
 
 fn get_info(addr: usize, signo: i32) -> Result<SigInfo> {
-    let mut info = SigInfo::get(addr)?;
-    info.set_signo(signo);
-    Ok(info)
+    SigInfo::get(addr, Some(signo))
 }
 
 /// Nobody may pretend to be the kernel, or kill(2), to somebody else.

@@ -188,11 +188,11 @@ static TABLE: [Option<Entry>; COUNT] = {
         137 "statfs" Full Some(super::statfs::sys_statfs), "";
         138 "fstatfs" Full Some(super::statfs::sys_fstatfs), "";
         139 "sysfs" Missing None, "";
-        140 "getpriority" Full Some(super::sched::sys_getpriority), "";
-        141 "setpriority" Partial Some(super::sched::sys_setpriority), "kept as data: the host's own priority stays";
+        140 "getpriority" Full Some(super::priority::sys_getpriority), "";
+        141 "setpriority" Full Some(super::priority::sys_setpriority), "";
         142 "sched_setparam" Full Some(super::sched::sys_sched_setparam), "";
         143 "sched_getparam" Full Some(super::sched::sys_sched_getparam), "";
-        144 "sched_setscheduler" Partial Some(super::sched::sys_sched_setscheduler), "SCHED_OTHER, SCHED_BATCH and SCHED_IDLE, as data";
+        144 "sched_setscheduler" Full Some(super::sched::sys_sched_setscheduler), "";
         145 "sched_getscheduler" Full Some(super::sched::sys_sched_getscheduler), "";
         146 "sched_get_priority_max" Full Some(super::sched::sys_sched_get_priority_max), "";
         147 "sched_get_priority_min" Full Some(super::sched::sys_sched_get_priority_min), "";
@@ -299,8 +299,8 @@ static TABLE: [Option<Entry>; COUNT] = {
         248 "add_key" Missing None, "";
         249 "request_key" Missing None, "";
         250 "keyctl" Missing None, "";
-        251 "ioprio_set" Partial Some(super::sched::sys_ioprio_set), "checked, not applied";
-        252 "ioprio_get" Full Some(super::sched::sys_ioprio_get), "";
+        251 "ioprio_set" Full Some(super::priority::sys_ioprio_set), "";
+        252 "ioprio_get" Full Some(super::priority::sys_ioprio_get), "";
         253 "inotify_init" Full Some(super::inotify::sys_inotify_init), "";
         254 "inotify_add_watch" Full Some(super::inotify::sys_inotify_add_watch), "changes made by the host are not seen";
         255 "inotify_rm_watch" Full Some(super::inotify::sys_inotify_rm_watch), "";
@@ -362,8 +362,8 @@ static TABLE: [Option<Entry>; COUNT] = {
         311 "process_vm_writev" Partial Some(super::process_vm_readv::sys_process_vm_writev), "the calling process only, others answer EPERM";
         312 "kcmp" Missing None, "";
         313 "finit_module" Missing None, "";
-        314 "sched_setattr" Missing None, "";
-        315 "sched_getattr" Partial Some(super::sched::sys_sched_getattr), "policy and nice value";
+        314 "sched_setattr" Full Some(super::sched::sys_sched_setattr), "";
+        315 "sched_getattr" Full Some(super::sched::sys_sched_getattr), "";
         316 "renameat2" Full Some(super::rename::sys_renameat2), "";
         317 "seccomp" Missing None, "";
         318 "getrandom" Full Some(super::getrandom::sys_getrandom), "";

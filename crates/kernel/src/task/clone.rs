@@ -254,8 +254,8 @@ fn new_process(cur: &Current<'_>, args: &CloneArgs, pid: i32) -> Process {
         dumpable: copy(&parent.dumpable),
         thp_disable: copy(&parent.thp_disable),
         timer_slack_ns: AtomicU64::new(parent.timer_slack_ns.load(Relaxed)),
+        default_timer_slack_ns: AtomicU64::new(parent.timer_slack_ns.load(Relaxed)),
         personality: AtomicU32::new(parent.personality.load(Relaxed)),
-        nice: copy(&parent.nice),
         ..Process::new(
             pid,
             parent.cred(),

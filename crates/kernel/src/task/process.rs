@@ -94,10 +94,10 @@ pub struct Process {
     pub thp_disable: AtomicI32,
     /// prctl(PR_SET_TIMERSLACK), in nanoseconds.
     pub timer_slack_ns: AtomicU64,
+    /// What 0 sets it to: the parent's when the process was made.
+    pub default_timer_slack_ns: AtomicU64,
     /// personality(2).
     pub personality: AtomicU32,
-    /// Nice value, -20 to 19.
-    pub nice: AtomicI32,
     /// Parent, children, host process.
     pub family: super::family::Family,
 }
@@ -164,8 +164,8 @@ impl Process {
             subreaper: AtomicI32::new(0),
             thp_disable: AtomicI32::new(0),
             timer_slack_ns: AtomicU64::new(50_000),
+            default_timer_slack_ns: AtomicU64::new(50_000),
             personality: AtomicU32::new(0),
-            nice: AtomicI32::new(0),
             family: Default::default(),
         }
     }

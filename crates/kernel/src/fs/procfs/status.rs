@@ -27,7 +27,7 @@ pub fn stat(process: &Arc<Process>, task: &Arc<Task>) -> String {
     let sets = crate::signal::status_sets(task);
     let threads = process.tasks.lock().len();
     let start = process.start_ns / (1_000_000_000 / USER_HZ);
-    let nice = process.nice.load(Relaxed);
+    let nice = host::sched::nice(task.parker.host_tid());
     let mut out = String::new();
     // A `String` never fails.
     let _ = write!(out, "{} ({}) R ", task.tid, String::from_utf8_lossy(&task.comm()));
@@ -108,7 +108,7 @@ pub fn status(process: &Arc<Process>, task: &Arc<Task>) -> String {
     let _ = writeln!(out, "CapAmb:\t{:016x}\nNoNewPrivs:\t{}", cred.cap_ambient, u8::from(cred.no_new_privs));
     let _ = writeln!(out, "Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable");
     let mut mask = [0u8; 1024];
-    let filled = host::system::affinity(&mut mask).unwrap_or(0);
+    let filled = host::sched::affinity(task.parker.host_tid(), &mut mask).unwrap_or(0);
     let (hex, list) = cpus(&mask[..filled]);
     let _ = writeln!(
         out,
