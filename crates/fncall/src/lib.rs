@@ -34,9 +34,11 @@
 //! - *Threads.* Any number, each with an anchor; any number of contexts per thread. A context moves to another thread
 //!   after [`Context::detach`].
 //! - *Signal handlers.* Handlers of other signals may interrupt the user and the entry code; on a hosted thread they
-//!   then find the user's `fs`, so one that uses the C library must block or restore it. No handler, nor a hook of
-//!   [`HandlerConfig`], may enter a context while a run of the same thread is under way; one that interrupted the
-//!   user program and tries is refused with [`TRAP_REENTRY`].
+//!   then find the user's `fs`, so one that uses the C library must block or restore it. A handler that enters a context
+//!   while a run of the same thread is under way, or on the signal stack (as the hooks of [`HandlerConfig`] are), is
+//!   refused with [`TRAP_REENTRY`]. Elsewhere the crate cannot see that a handler asks: then all contexts of the
+//!   thread must be detached, both when the handler comes and when it returns, because the host gives a handler an
+//!   extended state of its own. So give handlers `SA_ONSTACK`.
 //! - *Single steps.* With TF in `rflags`, `run` returns with trap 1 after every instruction of the user, as on
 //!   hardware. A jump to an entry counts as the system call itself. Through `syscall_fn_entry` the steps after
 //!   the `call` and after the jump behind it are seen, too, then the system call. TF stays set in the context.

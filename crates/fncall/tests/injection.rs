@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use checked::{CF, DF, checked_call, checked_jump_bare, checked_jump_hosted};
 use common::KICK;
-use fncall::{Context, TRAP_KICK, TRAP_SYSCALL};
+use fncall::{Context, TRAP_KICK, TRAP_REENTRY, TRAP_SYSCALL};
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 #[derive(Clone, Copy)]
 struct Case {
@@ -23,6 +24,8 @@ struct Case {
     flags: usize,
     signal: i32,
     fsgsbase: bool,
+    /// Flags of the handlers that run a context.
+    handler: i32,
 }
 
 /// What child and tracer share.
@@ -36,6 +39,9 @@ struct Shared {
     lost: AtomicUsize,
     /// Where the last wrong one was taken.
     lost_at: AtomicUsize,
+    /// Runs tried in a signal handler: those that were refused, and those that were not.
+    refused: AtomicUsize,
+    ran: AtomicUsize,
 }
 
 /// The child: goes round until told to stop. Uses no AVX between two runs: in a bare run it is the user's.
@@ -46,7 +52,9 @@ fn child(case: Case, shared: &Shared) -> i32 {
     }
     common::thread();
     let mut cx = Box::new(checked::new(case.entry, case.flags));
+    let mut nested = Box::new(checked::new(case.entry, case.flags));
     catch_walks(shared);
+    catch_nested(case, shared, &mut nested);
     // SAFETY: plain host calls.
     let pid = unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
@@ -181,7 +189,7 @@ fn kick_everywhere(case: Case, routines: &[&str], may_miss: usize) {
 }
 
 fn case(hosted: bool, entry: unsafe extern "sysv64" fn(), flags: usize) -> Case {
-    Case { hosted, entry, flags, signal: KICK, fsgsbase: true }
+    Case { hosted, entry, flags, signal: KICK, fsgsbase: true, handler: 0 }
 }
 
 #[test]
@@ -198,7 +206,7 @@ fn a_kick_at_any_instruction_of_a_bare_call_loses_nothing() {
 fn a_kick_at_any_instruction_of_a_bare_run_with_odd_flags_loses_nothing() {
     // The inlined end of the entry is not reached: these flags leave through the shared one.
     let routines = ["fncall_enter_bare_iret", "fncall_jump_entry_bare"];
-    kick_everywhere(case(false, checked_jump_bare, CF | DF), &routines, 5);
+    kick_everywhere(case(false, checked_jump_bare, CF | DF), &routines, 6);
 }
 
 /// The branches for other vector registers and the cold code: per routine 16 + 16 + 2 for the vectors of
@@ -220,7 +228,7 @@ fn a_kick_at_any_instruction_of_a_hosted_call_loses_nothing() {
 #[test]
 fn a_kick_at_any_instruction_of_a_hosted_run_with_odd_flags_loses_nothing() {
     let routines = ["fncall_enter_hosted_iret", "fncall_jump_entry_hosted"];
-    kick_everywhere(case(true, checked_jump_hosted, CF | DF), &routines, OTHER_VECTORS + 5);
+    kick_everywhere(case(true, checked_jump_hosted, CF | DF), &routines, OTHER_VECTORS + 6);
 }
 
 #[test]
@@ -347,6 +355,81 @@ fn the_stack_can_be_walked_from_any_instruction_on_the_kernels_stack() {
             text::name_of(shared.lost_at.load(Relaxed) as u64)
         );
         assert!(shared.walked.load(Relaxed) > hits.len() / 2, "{} walks", shared.walked.load(Relaxed));
+    }
+}
+
+// Entering a context in a handler, wherever the handler came while a run was under way.
+
+/// Whether runs are hosted, the context that SIGUSR1 runs, and the page to report to.
+static NESTED: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
+
+fn catch_nested(case: Case, shared: &Shared, nested: &mut Context) {
+    let values = [usize::from(case.hosted), &raw mut *nested as usize, &raw const *shared as usize];
+    for (slot, value) in NESTED.iter().zip(values) {
+        slot.store(value, Relaxed);
+    }
+    // SAFETY: the handler touches what it is given here, and uses no TLS.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_nested as *const () as usize;
+        action.sa_flags = case.handler;
+        libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut());
+    }
+}
+
+extern "C" fn on_nested(_: i32) {
+    let [hosted, context, shared] = NESTED.each_ref().map(|slot| slot.load(Relaxed));
+    // SAFETY: `catch_nested` stored them; both live as long as the child.
+    let (cx, shared) = unsafe { (&mut *(context as *mut Context), &*(shared as *const Shared)) };
+    let before = cx.user.general;
+    // SAFETY: the programs of this file leave the kernel alone.
+    unsafe { if hosted != 0 { cx.run() } else { cx.run_bare() } }
+    let refused = cx.user.trap_num == TRAP_REENTRY && cx.user.general == before;
+    (if refused { &shared.refused } else { &shared.ran }).fetch_add(1, Relaxed);
+}
+
+/// The instructions of these two, the way in and the way out, that run while `Anchor::mode` does not say "kernel".
+fn under_way([enter, leave]: [&str; 2]) -> BTreeSet<u64> {
+    let sets_mode = |instruction: &Instruction, mode: u8| {
+        instruction.mnemonic() == Mnemonic::Mov
+            && instruction.segment_prefix() == Register::GS
+            && instruction.op1_kind() == OpKind::Immediate8
+            && instruction.immediate8() == mode
+    };
+    let (enter, leave) = (text::routine(enter), text::routine(leave));
+    let begin = enter.iter().position(|i| sets_mode(i, 2)).expect("the mark at the beginning");
+    let end = leave.iter().position(|i| sets_mode(i, 0)).expect("the mark at the end");
+    enter[begin + 1..].iter().chain(&leave[..=end]).map(Instruction::ip).collect()
+}
+
+#[test]
+fn a_run_in_a_handler_that_interrupted_another_run_is_refused() {
+    type Routine = unsafe extern "sysv64" fn();
+    let bare = ["fncall_enter_bare", "fncall_jump_entry_bare"];
+    let bare_call = ["fncall_enter_bare", "fncall_call_entry_bare"];
+    let bare_iret = ["fncall_enter_bare_iret", "fncall_jump_entry_bare"];
+    let hosted = ["fncall_enter_hosted", "fncall_jump_entry_hosted"];
+    let hosted_call = ["fncall_enter_hosted", "fncall_call_entry_hosted"];
+    let hosted_iret = ["fncall_enter_hosted_iret", "fncall_jump_entry_hosted"];
+    let cases: [(bool, Routine, usize, [&str; 2]); 6] = [
+        (false, checked_jump_bare, CF, bare),
+        (false, checked_call, CF, bare_call),
+        (false, checked_jump_bare, CF | DF, bare_iret),
+        (true, checked_jump_hosted, CF, hosted),
+        (true, checked_call, CF, hosted_call),
+        (true, checked_jump_hosted, CF | DF, hosted_iret),
+    ];
+    for (hosted, entry, flags, routines) in cases {
+        // On the signal stack at any instruction. On the stack that was interrupted where that is one: `iretq` has the
+        // anchor for a stack, and where a run is under way.
+        for handler in if flags & DF == 0 { &[libc::SA_ONSTACK, 0][..] } else { &[libc::SA_ONSTACK] } {
+            let case = Case { signal: libc::SIGUSR1, handler: *handler, ..case(hosted, entry, flags) };
+            let places = if *handler == 0 { under_way(routines) } else { places(&routines) };
+            let (hits, shared) = inject(case, &places);
+            assert!(hits.len() > 30, "{routines:?}");
+            let [ran, refused] = [&shared.ran, &shared.refused].map(|n| n.load(Relaxed));
+            assert_eq!((refused, ran), (hits.len(), 0), "{routines:?}, flags of the handler {handler:#x}");
+        }
     }
 }
 

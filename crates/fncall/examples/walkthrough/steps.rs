@@ -16,7 +16,7 @@ const STEPS: [(&str, [&str; 2]); 15] = [
         ["enter: vector registers and control words", "进入：向量寄存器与控制字"],
     ),
     ("mov rcx, [rdi.rip]", ["enter: flags and general registers", "进入：标志位与通用寄存器"]),
-    ("mov byte ptr gs:[in_user]", ["enter: stack, rdi, and the jump", "进入：栈、rdi，然后跳转"]),
+    ("mov byte ptr gs:[mode], 1", ["enter: stack, rdi, and the jump", "进入：栈、rdi，然后跳转"]),
     ("mov eax, 0x27", ["the program makes a system call", "程序发起系统调用"]),
     ("pop ", ["leave: two registers to work with", "离开：腾出两个寄存器"]),
     ("mov [r11.rax], rax", ["leave: general registers to the context", "离开：通用寄存器存入上下文"]),
@@ -24,7 +24,7 @@ const STEPS: [(&str, [&str; 2]); 15] = [
     ("cmp byte ptr gs:[vectors]", ["leave: vector registers and control words", "离开：向量寄存器与控制字"]),
     ("cmp byte ptr gs:[no_fsgsbase]", ["leave: the kernel's TLS base", "离开：换回内核的 TLS 基址"]),
     ("mov qword ptr [r11.trap_num]", ["leave: why it came back", "离开：写下返回的原因"]),
-    ("pop rbx", ["leave: back in run", "离开：回到 run"]),
+    ("mov byte ptr gs:[mode], 0", ["leave: back in run", "离开：回到 run"]),
 ];
 
 /// One row of a table: an instruction or a group of them, and what it changes.

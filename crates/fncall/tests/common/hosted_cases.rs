@@ -619,6 +619,44 @@ fn a_run_from_a_handler_that_interrupted_the_program_is_refused() {
 }
 
 #[test]
+fn a_run_in_a_handler_of_the_kernel_works_on_its_stack_and_is_refused_on_the_signal_stack() {
+    super::prepare();
+    std::thread::spawn(|| {
+        let (mut outer, mut inner) = (program(user_count), program(user_count));
+        call(&mut outer);
+        for (round, (flags, trap)) in
+            [(0, TRAP_SYSCALL), (libc::SA_ONSTACK, TRAP_REENTRY), (0, TRAP_SYSCALL)].into_iter().enumerate()
+        {
+            outer.detach();
+            INNER.store(&raw mut inner, Relaxed);
+            // SAFETY: nobody else uses SIGUSR2; the handler touches the context alone.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = run_inner as *const () as usize;
+                action.sa_flags = flags;
+                assert_eq!(libc::sigaction(libc::SIGUSR2, &action, null_mut()), 0);
+                libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), libc::SIGUSR2);
+            }
+            assert_eq!(inner.user.trap_num, trap);
+            call(&mut outer);
+            assert_eq!((outer.user.general.rax, inner.user.general.rax), (round + 2, 1 + round / 2));
+        }
+    })
+    .join()
+    .unwrap();
+}
+
+static INNER: AtomicPtr<Context> = AtomicPtr::new(null_mut());
+
+extern "C" fn run_inner(_: i32) {
+    // SAFETY: the test that sends the signal has put its context here.
+    unsafe {
+        (*INNER.load(Relaxed)).run();
+        (*INNER.load(Relaxed)).detach();
+    }
+}
+
+#[test]
 fn single_steps_lead_through_the_call_entry_to_the_system_call() {
     super::prepare();
     let mut cx = program(user_call);

@@ -5,7 +5,11 @@
 use core::arch::asm;
 use core::mem::offset_of;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicPtr, AtomicU8, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+    compiler_fence,
+};
 
 use super::context::Context;
 use super::hosted::HostedBlock;
@@ -31,8 +35,8 @@ pub struct Anchor {
     pub(crate) rip: AtomicUsize,
     /// The user's r11 on its way to the context.
     pub(crate) scratch: AtomicUsize,
-    /// Whether the code of the user runs.
-    pub(crate) in_user: AtomicU8,
+    /// What runs on the thread: [`IN_KERNEL`], [`IN_USER`] or [`SWITCHING`].
+    pub(crate) mode: AtomicU8,
     /// Whether a kick came while the kernel ran.
     pub(crate) kicked: AtomicU8,
     /// Whether the kernel has `fs` for itself while it runs: 1 after a `run`, 0 after a `run_bare`.
@@ -51,11 +55,44 @@ pub struct Anchor {
     pub(crate) user_data: AtomicUsize,
     /// What hosted runs on this thread need besides, or null.
     pub(crate) block: AtomicPtr<HostedBlock>,
+    /// The thread's signal stack, where no run may begin: the next signal would overwrite it.
+    pub(crate) signal_stack: AtomicUsize,
+    /// Its length in bytes.
+    pub(crate) signal_stack_len: AtomicUsize,
     /// What `iretq` pops: rip, cs, rflags, rsp, ss.
     pub(crate) iret: [AtomicUsize; 5],
 }
 
 const _: () = assert!(offset_of!(Anchor, this) == 0);
+
+/// `Anchor::mode`: code of the kernel.
+pub(crate) const IN_KERNEL: u8 = 0;
+/// `Anchor::mode`: code of the user.
+pub(crate) const IN_USER: u8 = 1;
+/// `Anchor::mode`: neither may run here now, a context or the anchor is half written.
+pub(crate) const SWITCHING: u8 = 2;
+
+/// While it lives, every run on the thread is refused.
+pub(crate) struct Switching<'a> {
+    anchor: &'a Anchor,
+    before: u8,
+}
+
+impl<'a> Switching<'a> {
+    pub(crate) fn on(anchor: &'a Anchor) -> Self {
+        let before = anchor.mode.load(Relaxed);
+        anchor.mode.store(SWITCHING, Relaxed);
+        compiler_fence(SeqCst); // a handler on this thread sees it before anything is touched
+        Switching { anchor, before }
+    }
+}
+
+impl Drop for Switching<'_> {
+    fn drop(&mut self) {
+        compiler_fence(SeqCst);
+        self.anchor.mode.store(self.before, Relaxed);
+    }
+}
 
 impl Anchor {
     /// An anchor that no thread uses yet.
@@ -68,7 +105,7 @@ impl Anchor {
             fast_hosted: AtomicPtr::new(null_mut()),
             rip: AtomicUsize::new(0),
             scratch: AtomicUsize::new(0),
-            in_user: AtomicU8::new(0),
+            mode: AtomicU8::new(IN_KERNEL),
             kicked: AtomicU8::new(0),
             hosted: AtomicU8::new(0),
             vectors: AtomicU8::new(0),
@@ -78,6 +115,8 @@ impl Anchor {
             call_entry: AtomicUsize::new(0),
             user_data: AtomicUsize::new(0),
             block: AtomicPtr::new(null_mut()),
+            signal_stack: AtomicUsize::new(0),
+            signal_stack_len: AtomicUsize::new(0),
             iret: [const { AtomicUsize::new(0) }; 5],
         }
     }
@@ -88,6 +127,13 @@ impl Anchor {
             self.live.store(null_mut(), Relaxed);
             self.refuse_fast();
         }
+    }
+
+    /// Whether no run may begin now: one is under way, or this is a signal handler on the signal stack.
+    #[inline(always)]
+    pub(crate) fn is_busy(&self) -> bool {
+        let above = cpu::rsp().wrapping_sub(self.signal_stack.load(Relaxed));
+        self.mode.load(Relaxed) != IN_KERNEL || above < self.signal_stack_len.load(Relaxed)
     }
 
     /// Makes the next run look at the anchor.
@@ -108,7 +154,7 @@ pub const ANCHOR_FIELDS: [(&str, usize, usize); 12] = [
     ("call_entry", offset_of!(Anchor, call_entry), 8),
     ("rip", offset_of!(Anchor, rip), 8),
     ("scratch", offset_of!(Anchor, scratch), 8),
-    ("in_user", offset_of!(Anchor, in_user), 1),
+    ("mode", offset_of!(Anchor, mode), 1),
     ("hosted", offset_of!(Anchor, hosted), 1),
     ("vectors", offset_of!(Anchor, vectors), 1),
     ("no_fsgsbase", offset_of!(Anchor, no_fsgsbase), 1),
@@ -198,8 +244,13 @@ pub unsafe fn install_thread(anchor: *mut Anchor, alt_stack: *mut u8, alt_len: u
             return Err(-ret as i32);
         }
     }
+    let (stack, len) = linux::current_sigaltstack();
     // SAFETY: the caller gives a valid anchor that no other thread uses.
-    unsafe { (*anchor).this.store(anchor, Relaxed) };
+    unsafe {
+        (*anchor).this.store(anchor, Relaxed);
+        (*anchor).signal_stack.store(stack, Relaxed);
+        (*anchor).signal_stack_len.store(len, Relaxed);
+    }
     if has_fsgsbase() {
         // SAFETY: the host allows it, and gs is ours by the caller's promise.
         unsafe { cpu::wrgsbase(anchor as usize) };

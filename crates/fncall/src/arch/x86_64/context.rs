@@ -3,7 +3,7 @@
 
 use core::mem::offset_of;
 
-use super::anchor::current_anchor;
+use super::anchor::{Switching, current_anchor};
 use super::regs::UserContext;
 use super::xstate::Image;
 
@@ -127,6 +127,8 @@ impl Clone for Context {
     /// # Panics
     /// If the extended state is in the processor of another thread.
     fn clone(&self) -> Self {
+        let live_on = current_anchor().filter(|_| self.place.is_live());
+        let _switching = live_on.map(Switching::on);
         if self.place.is_live() {
             self.assert_here();
         }

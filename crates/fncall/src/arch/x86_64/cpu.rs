@@ -36,6 +36,15 @@ pub(crate) unsafe fn wrfsbase(base: usize) {
     unsafe { asm!("wrfsbase {}", in(reg) base, options(nostack, preserves_flags)) };
 }
 
+/// The stack pointer.
+#[inline(always)]
+pub(crate) fn rsp() -> usize {
+    let rsp;
+    // SAFETY: only reads a register.
+    unsafe { asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags)) };
+    rsp
+}
+
 /// xgetbv(0): the components of extended state that the host has enabled. Slow in some virtual machines.
 pub(crate) unsafe fn xcr0() -> u64 {
     let (lo, hi): (u32, u32);

@@ -103,6 +103,7 @@
     push rbx
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset rbx, 0
+    mov byte ptr gs:[{MODE}], {SWITCHING}
     mov gs:[{KERNEL_RSP}], rsp
 .endm
 
@@ -153,7 +154,7 @@ fncall_enter_bare_check:
     FNCALL_LOAD_XMM
     FNCALL_LOAD_FLAGS
     FNCALL_LOAD_GENERAL
-    mov byte ptr gs:[{IN_USER}], 1
+    mov byte ptr gs:[{MODE}], {IN_USER}
     mov rsp, [rdi + {RSP}]
     .cfi_undefined rip
     mov rdi, [rdi + {RDI}]
@@ -174,7 +175,7 @@ fncall_enter_bare_iret_check:
     FNCALL_FILL_IRET
     FNCALL_LOAD_XMM
     FNCALL_LOAD_GENERAL
-    mov byte ptr gs:[{IN_USER}], 1
+    mov byte ptr gs:[{MODE}], {IN_USER}
     mov rsp, gs:[{THIS}]
     .cfi_undefined rip
     lea rsp, [rsp + {IRET}]
@@ -201,7 +202,7 @@ fncall_enter_hosted_check:
     mov rax, [rdi + {RFLAGS}]
     FNCALL_LOAD_FLAGS
     FNCALL_LOAD_GENERAL
-    mov byte ptr gs:[{IN_USER}], 1
+    mov byte ptr gs:[{MODE}], {IN_USER}
     mov rsp, [rdi + {RSP}]
     .cfi_remember_state
     .cfi_undefined rip
@@ -224,7 +225,7 @@ fncall_enter_hosted_iret_check:
     FNCALL_FILL_IRET
     FNCALL_LOAD_HOSTED
     FNCALL_LOAD_GENERAL
-    mov byte ptr gs:[{IN_USER}], 1
+    mov byte ptr gs:[{MODE}], {IN_USER}
     mov rsp, gs:[{THIS}]
     .cfi_remember_state
     .cfi_undefined rip
@@ -244,6 +245,7 @@ fncall_enter_refused:
     .cfi_adjust_cfa_offset 16
     .cfi_rel_offset rbp, 8
     .cfi_rel_offset rbx, 0
+    mov byte ptr gs:[{MODE}], {IN_KERNEL}
     pop rbx
     .cfi_adjust_cfa_offset -8
     .cfi_restore rbx

@@ -5,7 +5,7 @@
 use core::arch::global_asm;
 use core::mem::offset_of;
 
-use super::anchor::Anchor;
+use super::anchor::{self, Anchor};
 use super::context::Context;
 use super::regs::{GeneralRegs, TRAP_SYSCALL, UserContext};
 use super::signal::on_signal;
@@ -43,7 +43,10 @@ global_asm!(
     KERNEL_FSBASE = const offset_of!(Anchor, kernel_fsbase),
     ANCHOR_RIP = const offset_of!(Anchor, rip),
     SCRATCH = const offset_of!(Anchor, scratch),
-    IN_USER = const offset_of!(Anchor, in_user),
+    MODE = const offset_of!(Anchor, mode),
+    IN_KERNEL = const anchor::IN_KERNEL,
+    IN_USER = const anchor::IN_USER,
+    SWITCHING = const anchor::SWITCHING,
     CALL_ENTRY = const offset_of!(Anchor, call_entry),
     IRET = const offset_of!(Anchor, iret),
     RAX = const offset_of!(GeneralRegs, rax),

@@ -127,6 +127,7 @@
 # Back into `run`. Not ret: the predictor's return stack belongs to the user's calls.
 .macro FNCALL_TAIL
     .cfi_remember_state
+    mov byte ptr gs:[{MODE}], {IN_KERNEL}
     pop rbx
     .cfi_adjust_cfa_offset -8
     .cfi_restore rbx
@@ -150,7 +151,7 @@ fncall_jump_entry_\kind:
     .cfi_register rip, rcx
     mov r11, gs:[{CURRENT}]
 fncall_jump_entry_\kind\()_begin:
-    mov byte ptr gs:[{IN_USER}], 0
+    mov byte ptr gs:[{MODE}], {SWITCHING}
     FNCALL_STORE_GENERAL
     mov [r11 + {RIP}], rcx
     FNCALL_SWITCH_STACK
@@ -178,7 +179,7 @@ fncall_call_entry_\kind:
 fncall_call_entry_\kind\()_begin:
     mov gs:[{SCRATCH}], r11
     mov r11, gs:[{CURRENT}]
-    mov byte ptr gs:[{IN_USER}], 0
+    mov byte ptr gs:[{MODE}], {SWITCHING}
     FNCALL_STORE_GENERAL
     mov rax, gs:[{ANCHOR_RIP}]
     mov [r11 + {RIP}], rax

@@ -69,6 +69,15 @@ pub(crate) unsafe fn sigaltstack(sp: *mut u8, size: usize) -> isize {
     unsafe { syscall6(SYS_SIGALTSTACK, [&raw const stack as usize, 0, 0, 0, 0, 0]) }
 }
 
+/// Address and length in bytes of the calling thread's signal stack; a length of 0 where it has none.
+pub(crate) fn current_sigaltstack() -> (usize, usize) {
+    const SS_DISABLE: i32 = 2;
+    let mut stack = StackT { sp: core::ptr::null_mut(), flags: SS_DISABLE, size: 0 };
+    // SAFETY: the call writes to `stack` only.
+    unsafe { syscall6(SYS_SIGALTSTACK, [0, &raw mut stack as usize, 0, 0, 0, 0]) };
+    if stack.flags & SS_DISABLE != 0 { (0, 0) } else { (stack.sp as usize, stack.size) }
+}
+
 pub(crate) unsafe fn prctl(a: [usize; 5]) -> isize {
     // SAFETY: passed on to the caller.
     unsafe { syscall6(SYS_PRCTL, [a[0], a[1], a[2], a[3], a[4], 0]) }

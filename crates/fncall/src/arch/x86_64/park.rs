@@ -18,7 +18,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::anchor::{Anchor, current_anchor};
+use super::anchor::{Anchor, Switching, current_anchor};
 use super::context::{Context, Place};
 use super::cpu;
 use super::xstate::{
@@ -59,8 +59,9 @@ impl Context {
     /// Takes the state of a live context out of the processor, which keeps a copy.
     fn park(&mut self) {
         self.assert_here();
-        self.collect();
         if let Some(anchor) = current_anchor() {
+            let _switching = Switching::on(anchor);
+            self.collect();
             anchor.forget(self);
         }
     }

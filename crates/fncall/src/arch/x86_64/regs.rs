@@ -7,8 +7,9 @@ pub const TRAP_SYSCALL: usize = 0x100;
 /// `trap_num` after a kick: the first vector above the processor's own 32, as a timer interrupt would have.
 pub const TRAP_KICK: usize = 0x20;
 
-/// `trap_num` after a run that was refused: it was called from a signal handler that had interrupted the user program
-/// of another run on the same thread. Nothing has run, and nothing else of the context has changed.
+/// `trap_num` after a run that was refused: it was called from a signal handler that had interrupted another run on the
+/// same thread (its user program, or the code that enters and leaves it), or that runs on the thread's signal stack,
+/// which the next signal would overwrite. Nothing has run, and no register of the context has changed.
 pub const TRAP_REENTRY: usize = 0x101;
 
 /// The general registers of a user program, in the order of the original module. Each is 8 bytes.

@@ -6,7 +6,7 @@ use core::arch::asm;
 use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, Ordering::Relaxed, compiler_fence};
 
-use super::anchor::{Anchor, TASK_SIZE_MAX, has_fsgsbase, this_anchor, user_fsbase};
+use super::anchor::{Anchor, Switching, TASK_SIZE_MAX, has_fsgsbase, this_anchor, user_fsbase};
 use super::context::{Context, Fault, Place};
 use super::entry::{
     SLOW_FLAGS, fncall_call_entry_bare, fncall_call_entry_hosted, fncall_enter_bare, fncall_enter_bare_iret,
@@ -70,13 +70,14 @@ impl Context {
     /// - From the return until [`Context::detach`] (or drop) the context stays at its address and on this thread.
     /// - The user program leaves the kernel's memory, `gs` and the signal stack alone: both are in one address
     ///   space, and nothing but good behaviour separates them.
-    /// - It is not called from a signal handler or hook that may have interrupted another run of this thread. One
-    ///   that interrupted the user program itself is refused; one inside the entry code cannot be told apart.
+    /// - The thread's signal stack is the one it had when the anchor was installed.
+    /// - A signal handler that is not on that stack and did not interrupt a run calls it only where no context of the
+    ///   thread is in part in the processor, and detaches this one before it returns.
     #[inline(always)]
     pub unsafe fn run_bare(&mut self) {
         // SAFETY: the caller's promises; the assembly keeps what its contract says.
         unsafe {
-            if this_anchor().in_user.load(Relaxed) != 0 {
+            if this_anchor().is_busy() {
                 self.report(TRAP_REENTRY);
                 return;
             }
@@ -92,7 +93,11 @@ impl Context {
         // SAFETY: as in `run_bare`.
         unsafe {
             loop {
-                let came_back = match self.prepare_bare(this_anchor()) {
+                let how = {
+                    let _switching = Switching::on(this_anchor());
+                    self.prepare_bare(this_anchor())
+                };
+                let came_back = match how {
                     How::NotNow => return,
                     How::Fast => enter!(fncall_enter_bare, &raw mut *self),
                     How::Iret => enter!(fncall_enter_bare_iret, &raw mut *self),
@@ -136,12 +141,11 @@ impl Context {
     /// - From the return until [`Context::detach`] (or drop) the context stays at its address and on this thread.
     /// - The user program leaves the kernel's memory, `gs` and the signal stack alone: both are in one address
     ///   space, and nothing but good behaviour separates them.
-    /// - It is not called from a signal handler or hook that may have interrupted another run of this thread. One
-    ///   that interrupted the user program itself is refused; one inside the entry code cannot be told apart.
+    /// - The thread's signal stack is the one it had when the anchor was installed.
     #[inline(always)]
     pub unsafe fn run(&mut self) {
         // Before the assembly, which overwrites the stack pointer of the run that is under way.
-        if hosted::anchor().in_user.load(Relaxed) != 0 {
+        if hosted::anchor().is_busy() {
             self.report(TRAP_REENTRY);
             return;
         }
@@ -159,7 +163,11 @@ impl Context {
         // SAFETY: as in `run`.
         unsafe {
             loop {
-                let came_back = match self.prepare_hosted(this_anchor()) {
+                let how = {
+                    let _switching = Switching::on(this_anchor());
+                    self.prepare_hosted(this_anchor())
+                };
+                let came_back = match how {
                     How::NotNow => return,
                     How::Fast => enter!(fncall_enter_hosted, &raw mut *self),
                     How::Iret => enter!(fncall_enter_hosted_iret, &raw mut *self),

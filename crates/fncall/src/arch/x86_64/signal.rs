@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed};
 
-use super::anchor::{Anchor, current_anchor, set_fsbase, user_fsbase};
+use super::anchor::{Anchor, IN_KERNEL, IN_USER, current_anchor, set_fsbase, user_fsbase};
 use super::context::{Context, Fault};
 use super::entry::{self, NT, Place, TF, fncall_exit_tail, fncall_restorer, fncall_signal_entry};
 use super::linux::{self, KernelSigaction, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
@@ -182,7 +182,7 @@ pub(crate) unsafe extern "C" fn on_signal(signo: i32, info: *const SigInfo, uc: 
             in_kernel(signo, info, regs);
             restore_fsbase(anchor, interrupted_fsbase);
         }
-        Place::JumpEntry | Place::Elsewhere if anchor.in_user.load(Relaxed) != 0 => {
+        Place::JumpEntry | Place::Elsewhere if anchor.mode.load(Relaxed) == IN_USER => {
             let fault = Fault { addr: info.addr, signo, code: info.code, arch: 0 };
             let (trap_num, error_code, fault) = match signo {
                 _ if kick => (TRAP_KICK, 0, Fault::default()),
@@ -306,7 +306,7 @@ fn trap(
 
 /// Makes the signal frame return to the kernel, right behind `run`.
 fn resume_kernel(anchor: &Anchor, regs: &mut SigContext) {
-    anchor.in_user.store(0, Relaxed);
+    anchor.mode.store(IN_KERNEL, Relaxed);
     regs.rip = fncall_exit_tail as *const () as usize;
     regs.rsp = anchor.kernel_rsp.load(Relaxed);
     regs.rflags = 0x202;
