@@ -5,7 +5,7 @@ use crate::mutex::Mutex;
 use crate::thread::PARENT_GONE;
 use crate::{Result, check, syscall1, syscall3, syscall4};
 use core::mem::{MaybeUninit, zeroed};
-use core::sync::atomic::Ordering::*;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use linux_raw_sys::general as g;
 
 /// The host signal used as kick: a real-time signal that neither libc uses by itself (glibc takes 32 and 33). The
@@ -110,23 +110,57 @@ fn create_timer(clock: i32) -> Result<i32> {
 /// kernel's own.
 const FORWARDED_SIGNALS: [i32; 14] = [1, 2, 3, 10, 12, 14, 15, 18, 20, 21, 22, 23, 28, 30];
 
-/// The handler proper.
-pub(crate) extern "sysv64" fn on_forwarded(signo: i32) {
+/// How often the host has continued a process of the instance.
+static CONTINUED: AtomicU32 = AtomicU32::new(0);
+
+/// The handler proper; `info` is the host's `siginfo_t`.
+///
+/// # Safety
+/// The host calls it, through the handler in `arch`.
+pub(crate) unsafe extern "sysv64" fn on_forwarded(signo: i32, info: *const i32) {
+    /// `SI_KERNEL`
+    const FROM_KERNEL: i32 = 0x80;
     if crate::thread::on_parent_gone(signo) {
         return;
     }
     if let Some(forwarded) = crate::user::forwarded() {
-        forwarded.fetch_or(1 << (signo - 1), SeqCst);
+        // SAFETY: the third word of the `siginfo_t` that SA_SIGINFO asks for is `si_code`.
+        let code = unsafe { info.add(2).read() };
+        if signo == g::SIGCONT as i32 {
+            CONTINUED.fetch_add(1, SeqCst);
+        }
+        let word = if code == FROM_KERNEL { &forwarded.kernel } else { &forwarded.user };
+        word.fetch_or(1 << (signo - 1), SeqCst);
         kick(host_pid(), host_tid());
     }
 }
 
-/// Takes the signals that came from outside since the last call, bit `signo - 1`.
-pub fn take_forwarded() -> u64 {
-    match crate::user::forwarded() {
-        Some(forwarded) if forwarded.load(Relaxed) != 0 => forwarded.swap(0, SeqCst),
-        _ => 0,
-    }
+/// Signals from outside the instance, bit `signo - 1`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FromOutside {
+    /// From the host's kernel: of the terminal, for the process group.
+    pub kernel: u64,
+    /// From processes of the host.
+    pub user: u64,
+}
+
+/// Takes the signals that came to the calling thread since the last call.
+#[inline]
+pub fn take_forwarded() -> FromOutside {
+    let Some(forwarded) = crate::user::forwarded() else { return FromOutside::default() };
+    let take = |word: &AtomicU64| if word.load(Relaxed) != 0 { word.swap(0, SeqCst) } else { 0 };
+    FromOutside { kernel: take(&forwarded.kernel), user: take(&forwarded.user) }
+}
+
+/// Runs `work` with one more host signal blocked on the calling thread.
+pub fn with_blocked<T>(signo: i32, work: impl FnOnce() -> T) -> T {
+    let more = 1u64 << (signo - 1);
+    let mut old = 0u64;
+    // SAFETY: both words are live; 0 is SIG_BLOCK.
+    unsafe { syscall4(g::__NR_rt_sigprocmask, 0, &raw const more as usize, &raw mut old as usize, 8) };
+    let result = work();
+    crate::thread::set_mask(old);
+    result
 }
 
 #[repr(C)]
@@ -147,6 +181,8 @@ pub fn forward_signals() -> Result<u64> {
     let (handler, restorer) = crate::arch::forward_handler();
     const SA_ONSTACK: usize = 0x0800_0000;
     const SA_RESTORER: usize = 0x0400_0000;
+    const SA_SIGINFO: usize = 4;
+    let flags = SA_ONSTACK | SA_RESTORER | SA_SIGINFO;
     let mut ignored = 0;
     let mut install = |signo: i32, action: Option<HostSigaction>| -> Result<()> {
         let mut old = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
@@ -163,10 +199,7 @@ pub fn forward_signals() -> Result<u64> {
         Ok(())
     };
     for signo in FORWARDED_SIGNALS.into_iter().chain([PARENT_GONE]) {
-        install(
-            signo,
-            Some(HostSigaction { handler, flags: SA_ONSTACK | SA_RESTORER, restorer, mask: u64::MAX }),
-        )?;
+        install(signo, Some(HostSigaction { handler, flags, restorer, mask: u64::MAX }))?;
     }
     install(13, Some(HostSigaction { handler: 1, flags: 0, restorer: 0, mask: 0 }))?;
     Ok(ignored)
@@ -201,8 +234,10 @@ pub fn die_of(signo: i32) {
 }
 
 /// Stops the host process by SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU, so that who waits for it sees that. Returns when it
-/// was continued, or at once when the host ignores the signal because nobody could continue it (an orphaned group).
-pub fn stop_by(signo: i32) {
+/// was continued, or at once when the host ignores the signal because nobody could continue it (an orphaned group);
+/// answers whether it was stopped.
+pub fn stop_by(signo: i32) -> bool {
+    let before = CONTINUED.load(SeqCst);
     let default = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
     let mut old = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
     // SAFETY: back to the default action, then the signal to this very thread, then the old action again; both
@@ -212,4 +247,5 @@ pub fn stop_by(signo: i32) {
         syscall3(g::__NR_tgkill, host_pid() as usize, host_tid() as usize, signo as usize);
         syscall4(g::__NR_rt_sigaction, signo as usize, &raw const old as usize, 0, 8);
     }
+    CONTINUED.load(SeqCst) != before
 }

@@ -11,6 +11,18 @@ pub fn uname() -> [u8; 390] {
     out
 }
 
+/// The host's process group of the calling process.
+pub fn process_group() -> i32 {
+    // SAFETY: no memory is involved.
+    unsafe { syscall1(g::__NR_getpgid, 0) as i32 }
+}
+
+/// Whether the calling process leads a session of the host.
+pub fn is_session_leader() -> bool {
+    // SAFETY: no memory is involved.
+    unsafe { syscall1(g::__NR_getsid, 0) == syscall1(g::__NR_getpid, 0) }
+}
+
 /// Bytes of memory the host has.
 pub fn total_memory() -> u64 {
     let info = sysinfo();

@@ -160,7 +160,7 @@ extern "sysv64" fn born(birth: *mut Birth) -> ! {
 }
 
 /// Sets the host's signal mask of the calling thread; answers the old one.
-fn set_mask(mask: u64) -> u64 {
+pub(crate) fn set_mask(mask: u64) -> u64 {
     let mut old = 0u64;
     // SAFETY: both words are live; 2 is SIG_SETMASK.
     unsafe { syscall4(g::__NR_rt_sigprocmask, 2, &raw const mask as usize, &raw mut old as usize, 8) };

@@ -8,14 +8,23 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use fncall::{Anchor, Context, FaultAction, GeneralRegs, HandlerConfig, KernelFault};
 
+/// Signals from outside the instance, bit `signo - 1`.
+#[derive(Debug, Default)]
+pub(crate) struct Forwarded {
+    /// From the host's kernel, for the whole process group: of the terminal.
+    pub(crate) kernel: AtomicU64,
+    /// From processes.
+    pub(crate) user: AtomicU64,
+}
+
 /// What a host thread that runs programs carries, found through its anchor.
 pub(crate) struct HostThread {
     anchor: Anchor,
     /// Its address space has the image on a huge page ([`crate::huge`]); its children's will.
     pub(crate) image_is_huge: AtomicBool,
     parker: Arc<Parker>,
-    /// Signals that came from outside the instance, bit `signo - 1`.
-    forwarded: AtomicU64,
+    /// Signals that came from outside the instance.
+    forwarded: Forwarded,
 }
 
 impl HostThread {
@@ -24,7 +33,7 @@ impl HostThread {
             anchor: Anchor::new(),
             image_is_huge: AtomicBool::new(false),
             parker,
-            forwarded: AtomicU64::new(0),
+            forwarded: Forwarded::default(),
         }
     }
 
@@ -235,8 +244,8 @@ pub(crate) fn attach(thread: &HostThread, signal_stack: usize, program: bool) ->
     Ok(())
 }
 
-/// Signals from outside that reached the calling thread, bit `signo - 1`.
-pub(crate) fn forwarded() -> Option<&'static AtomicU64> {
+/// Signals from outside that reached the calling thread.
+pub(crate) fn forwarded() -> Option<&'static Forwarded> {
     current_thread().map(|thread| &thread.forwarded)
 }
 

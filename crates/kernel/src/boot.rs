@@ -1,7 +1,7 @@
 //! From the configuration of the command line to the first program, and from its end to the exit of the instance.
 
 use crate::fs;
-use crate::task::{Cred, ExecError, FsContext, Limits, Process, Task};
+use crate::task::{Cred, ExecError, FIRST_PID, FsContext, Limits, Process, Task};
 use crate::vfs::{Dentry, FdTable};
 use crate::{Errno, Result, stats, task};
 use alloc::sync::Arc;
@@ -12,9 +12,6 @@ use host::file::HostFd;
 use host::io::IoDst;
 use host::mutex::OnceLock;
 use host::user::UserThread;
-
-/// The program's process number: pid 1 is the kernel's own.
-const FIRST_PID: i32 = 2;
 
 static CONFIG: OnceLock<BootConfig> = OnceLock::new();
 
@@ -56,6 +53,7 @@ pub fn main() -> ! {
         ));
     }
     let task = first_task(&root, &cwd);
+    fs::tty::host::attach(&task.process);
     for fd in inherited {
         if Some(fd) == stats_descriptor(config) {
             continue;
@@ -103,6 +101,11 @@ pub fn main() -> ! {
     task.process.family.host_pid.store(host::signal::host_pid(), core::sync::atomic::Ordering::Relaxed);
     let status = task::run(&task, user);
     let status = task::exit::leave_first(&task, status);
+    let left = |process: &Arc<Process>| process.pid != FIRST_PID && process.family.ended.lock().is_none();
+    if status & 0x7f != 0 || task::processes().iter().any(left) {
+        // Who was killed had no time to leave the terminal as it was.
+        fs::tty::host::restore_settings();
+    }
     finish(config, status)
 }
 

@@ -297,7 +297,7 @@ pub unsafe fn vdso_symbol(base: usize, name: &[u8]) -> Option<usize> {
     }
 }
 
-// fncall_forward_handler(edi = signal): notes a signal from outside and kicks the thread. Runs on the signal
+// fncall_forward_handler(edi = signal, rsi = siginfo_t): notes a signal from outside and kicks the thread. Runs on the signal
 // stack wherever the thread was, so it must neither use `fs` nor assume anything of the kernel's state.
 global_asm!(
     r#"

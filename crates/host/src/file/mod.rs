@@ -18,6 +18,7 @@ pub use attr::{
 };
 pub use dir::{HostDirent, parse_dirent};
 pub use epoll::HostEpoll;
+pub use ioctl::SETTINGS_LEN;
 pub use memfd::memfd_create;
 pub use rw::{PollFd, poll_now};
 

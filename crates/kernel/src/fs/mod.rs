@@ -5,12 +5,14 @@
 //! /proc        procfs     the kernel's own processes
 //! /sys         sysfs      the host's, read-only
 //! /dev         devfs      null, zero, full, random, urandom, tty, links to descriptors
+//! /dev/pts     devpts     pseudo-terminals
 //! /dev/shm     overlay    in memory
 //! --write DIR  hostfs     the host's directory, changed for real
 //! ```
 
 pub mod anon;
 pub mod devfs;
+pub mod devpts;
 pub mod epoll;
 pub mod eventfd;
 mod host_dir;
@@ -27,6 +29,7 @@ pub mod signalfd;
 pub mod special;
 pub mod sysfs;
 pub mod timerfd;
+pub mod tty;
 
 use crate::Errno;
 use crate::vfs::namei::{Resolve, Walk};
@@ -84,6 +87,10 @@ pub fn mount_all(config: &BootConfig) -> Result<Arc<Dentry>, MountError> {
     let dev = devfs::DevFs::new();
     let dev_root = mount(&root, b"/dev", dev.root(), dev.clone(), b"udev")?;
     if dev_root.is_some() {
+        let pts = devpts::devpts();
+        if let Some(root) = mount(&root, b"/dev/pts", pts.root(), pts.clone(), b"devpts")? {
+            devpts::set_mounted(root);
+        }
         let shm = overlay::Overlay::new(None, limits).map_err(|errno| (b"/dev/shm".to_vec(), errno))?;
         mount(&root, b"/dev/shm", shm.root(), shm.clone(), b"tmpfs")?;
     }

@@ -3,9 +3,10 @@
 use super::info::SigInfo;
 use super::set::SigSet;
 use super::{action, send};
-use crate::task::{Process, Task, find_process};
+use crate::task::{FIRST_PID, Process, Task, exit, find_process, processes};
 use crate::vfs::PollEvents;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 use linux_raw_sys::general as g;
 
@@ -18,6 +19,8 @@ pub struct Job {
     pub stop_unreported: bool,
     /// It has gone on and no wait4 with `WCONTINUED` has asked.
     pub continue_unreported: bool,
+    /// So many of its threads sleep because of it.
+    sleepers: usize,
 }
 
 /// The stop that wait4(2) with `WUNTRACED` has not seen yet: the signal. `consume`: without `WNOWAIT`.
@@ -48,7 +51,8 @@ pub(super) fn stop(task: &Task, signo: i32) {
         if shared.exit.is_some() || shared.job.stopped.is_some() {
             return false;
         }
-        shared.job = Job { stopped: Some(signo), stop_unreported: true, continue_unreported: false };
+        shared.job =
+            Job { stopped: Some(signo), stop_unreported: true, continue_unreported: false, ..shared.job };
         true
     });
     if first {
@@ -57,22 +61,28 @@ pub(super) fn stop(task: &Task, signo: i32) {
             send::kick_unless_current(other);
         }
         tell_parent(process, g::CLD_STOPPED as i32, signo);
-        if is_first(process) {
-            stop_on_host(process, signo);
-        }
     }
 }
 
 /// The program itself, whose parent is outside: somebody on the host waits for the host process.
 fn is_first(process: &Process) -> bool {
-    process.ppid.load(Relaxed) <= 1
+    process.pid == FIRST_PID
 }
 
-/// Stops the host process, too, so that the shell that started fncall gets its terminal back. The host knows
-/// whether there is anybody to continue it; when not, it does not stop it, and the program goes on as well.
+/// Stops the first host process, too, so that the shell that started fncall gets its terminal back. All its other
+/// threads sleep already, and the reaper does nothing: none of them holds a lock that other processes wait for.
 fn stop_on_host(process: &Arc<Process>, signo: i32) {
-    host::signal::stop_by(signo);
+    let idle = exit::hold_reaper();
+    let was_stopped = host::signal::stop_by(signo);
+    drop(idle);
     resume(process, true);
+    if !was_stopped {
+        // The host knows that nobody could continue the group, and lets it run.
+        let pgid = process.pgid.load(Relaxed);
+        for member in processes().iter().filter(|member| member.pgid.load(Relaxed) == pgid) {
+            resume(member, true);
+        }
+    }
 }
 
 /// Continues a stopped process; called when SIGCONT or SIGKILL is sent to it. Whether it was stopped.
@@ -95,24 +105,32 @@ pub(super) fn resume(process: &Arc<Process>, report: bool) -> bool {
 }
 
 /// Sleeps as long as the process is stopped.
-pub(super) fn wait_while_stopped(task: &Task) {
+pub(super) fn wait_while_stopped(task: &Arc<Task>) {
     let signals = &task.process.signals;
     let waiter = crate::sync::Waiter::current();
     let mut table = crate::vfs::PollTable::register(&waiter);
     table.wait_on(&signals.resumed);
+    signals.with(|shared| shared.job.sleepers += 1);
     loop {
+        // The host's SIGCONT is one of the things a kick may mean.
+        super::attend(task);
         let parker = host::park::current();
-        parker.clear_interrupt();
         let killed = pending_kill(task);
         let ending = |shared: &mut super::state::Shared| {
             shared.exit.is_some() || shared.survivor.is_some_and(|tid| tid != task.tid)
         };
         if killed || signals.with(|shared| shared.job.stopped.is_none() || ending(shared)) {
-            return;
+            break;
         }
-        // Kicks mean other signals, which wait until the process goes on.
-        let _ = parker.park(&mut [], None);
+        let threads = task.process.tasks.lock().len();
+        let all_sleep = signals.with(|shared| shared.job.stopped.filter(|_| shared.job.sleepers >= threads));
+        match all_sleep {
+            Some(signo) if is_first(&task.process) => stop_on_host(&task.process, signo),
+            // Kicks mean other signals, which wait until the process goes on.
+            _ => drop(parker.park(&mut [], None)),
+        }
     }
+    signals.with(|shared| shared.job.sleepers -= 1);
 }
 
 fn pending_kill(task: &Task) -> bool {
@@ -158,19 +176,54 @@ pub fn child_exited(child: &Arc<Process>, exit_signal: i32, status: i32, (utime,
     parent.signals.child_events.wake_all(PollEvents::IN);
 }
 
-/// Whether nobody could continue the process group after a stop from the terminal: no member has a parent in
-/// another group of the same session (`is_current_pgrp_orphaned`).
-pub(super) fn is_orphaned(process: &Process) -> bool {
-    if is_first(process) {
-        // The host decides that.
-        return false;
-    }
-    let pgid = process.pgid.load(Relaxed);
-    let sid = process.sid.load(Relaxed);
-    !crate::task::processes().iter().filter(|member| member.pgid.load(Relaxed) == pgid).any(|member| {
-        find_process(member.ppid.load(Relaxed))
-            .is_some_and(|parent| parent.pgid.load(Relaxed) != pgid && parent.sid.load(Relaxed) == sid)
+/// Whether nobody could continue the process's group after a stop from the terminal (`is_current_pgrp_orphaned`).
+pub fn is_orphaned(process: &Process) -> bool {
+    group_is_orphaned(process.pgid.load(Relaxed), process.sid.load(Relaxed), None)
+}
+
+/// Whether no member of a group, `except` one, has a parent in another group of the same session.
+fn group_is_orphaned(pgid: i32, sid: i32, except: Option<&Process>) -> bool {
+    let counts = |member: &Process| {
+        member.pgid.load(Relaxed) == pgid
+            && except.is_none_or(|except| except.pid != member.pid)
+            && member.family.ended.lock().is_none()
+    };
+    !processes().iter().filter(|member| counts(member)).any(|member| {
+        // Outside, the session of the first process has a leader of its own, unless the host process is that.
+        is_first(member) && !host::system::is_session_leader()
+            || find_process(member.ppid.load(Relaxed))
+                .is_some_and(|parent| parent.pgid.load(Relaxed) != pgid && parent.sid.load(Relaxed) == sid)
     })
+}
+
+/// The groups that `process`, which is ending, may be the last to hold: its own, and those of its children.
+pub fn groups_held(process: &Process) -> Vec<(i32, i32)> {
+    let group = |process: &Process| (process.pgid.load(Relaxed), process.sid.load(Relaxed));
+    let own = group(process);
+    let mut groups: Vec<_> = process.family.children.lock().iter().map(|child| group(child)).collect();
+    let outside = find_process(process.ppid.load(Relaxed)).map(|parent| group(&parent));
+    groups.retain(|child| child.0 != own.0 && child.1 == own.1);
+    if outside.is_some_and(|parent| parent.0 != own.0 && parent.1 == own.1) {
+        groups.push(own);
+    }
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
+/// Of these groups, those that nobody holds any more and that have stopped jobs are told to end, and go on to do so
+/// (`kill_orphaned_pgrp`). `process` is ending.
+pub fn end_orphaned_groups(process: &Process, groups: &[(i32, i32)]) {
+    for &(pgid, sid) in groups {
+        let stopped = |member: &Arc<Process>| {
+            member.pgid.load(Relaxed) == pgid && member.signals.with(|shared| shared.job.stopped.is_some())
+        };
+        if processes().iter().any(stopped) && group_is_orphaned(pgid, sid, Some(process)) {
+            for signo in [g::SIGHUP, g::SIGCONT] {
+                crate::fs::tty::job::signal_group(pgid, signo as i32);
+            }
+        }
+    }
 }
 
 /// Signals that cancel each other: which to throw away when `signo` is sent.

@@ -30,7 +30,10 @@ pub use arch::{leave_handler, min_stack_size, stack_pointer};
 pub use deliver::{deliver, is_restart};
 pub use fault::{force_fault, from_trap};
 pub use info::SigInfo;
-pub use job::{Job, child_exited, leaves_no_zombies, take_continue_report, take_stop_report};
+pub use job::{
+    Job, child_exited, end_orphaned_groups, groups_held, is_orphaned, leaves_no_zombies,
+    take_continue_report, take_stop_report,
+};
 pub use outside::{inherit, name};
 pub use pending::{Pending, queued};
 pub use send::{
@@ -48,6 +51,11 @@ pub use status::{StatusSets, status_sets};
 #[inline]
 pub fn has_deliverable(task: &crate::task::Task) -> bool {
     task.signals.has_deliverable()
+}
+
+/// Whether the process ignores a signal, by its action or by default.
+pub fn is_ignored(process: &crate::task::Process, signo: i32) -> bool {
+    process.signals.with(|shared| shared.actions.get(signo).handler == action::SIG_IGN)
 }
 
 /// Timers whose time has come and signals from outside the instance: what a kick may mean. Called before looking

@@ -5,32 +5,64 @@ use super::action::{SIG_IGN, SigAction};
 use super::info::SigInfo;
 use super::send;
 use super::set::SigSet;
-use crate::fs::hostfs::foreground_group;
-use crate::task::Task;
+use crate::fs::tty::host::terminal;
+use crate::fs::tty::job;
+use crate::task::{FIRST_PID, Task, exit, find_process};
 use core::sync::atomic::Ordering::Relaxed;
 use linux_raw_sys::general as g;
 
-/// What a terminal sends. All host processes of the instance are in the same group on the host, so all get it.
-const FROM_TERMINAL: SigSet =
-    SigSet::of(g::SIGINT as i32).with(g::SIGQUIT as i32).with(g::SIGTSTP as i32).with(g::SIGWINCH as i32);
+/// What the terminal's characters and size send. All host processes of the instance are in one group on the host, so
+/// all get it; the first one passes it on.
+const FROM_TERMINAL: SigSet = SigSet::of(g::SIGINT as i32)
+    .with(g::SIGQUIT as i32)
+    .with(g::SIGWINCH as i32)
+    .with(g::SIGTSTP as i32)
+    .with(g::SIGTTIN as i32)
+    .with(g::SIGTTOU as i32);
+/// What shells of the host send to a whole group to stop or continue it, which is meant for the first group alone:
+/// groups that were made later are other jobs.
+const FOR_JOB: SigSet = SigSet::of(g::SIGTSTP as i32)
+    .with(g::SIGCONT as i32)
+    .with(g::SIGWINCH as i32)
+    .with(g::SIGTTIN as i32)
+    .with(g::SIGTTOU as i32);
 
-/// Sends the program what its host process has been sent since the last call; what a terminal sends is for the
-/// foreground group only. The sender is outside the instance's process numbers: 0, as for a sender outside a pid
-/// namespace.
+/// Passes on what the host process has been sent since the last call: to the foreground what comes from the terminal,
+/// to the process itself what comes from processes outside. The sender is outside the instance's process numbers: 0,
+/// as for a sender outside a pid namespace.
 pub fn take_forwarded(task: &Task) {
-    let mut set = host::signal::take_forwarded();
-    if set == 0 {
+    let mut from = host::signal::take_forwarded();
+    if from.kernel | from.user == 0 {
         return;
     }
-    let group = task.process.pgid.load(Relaxed);
-    if foreground_group().is_some_and(|foreground| foreground != group) {
-        set &= !FROM_TERMINAL.0;
+    if let Some(terminal) = terminal() {
+        if host::signal::host_pid() == exit::first_host_pid() {
+            each(from.kernel & FROM_TERMINAL.0, |signo| job::signal_foreground(&terminal, signo));
+        }
+        from.kernel &= !FROM_TERMINAL.0;
     }
-    while set != 0 {
-        let signo = set.trailing_zeros() as i32 + 1;
-        set &= set - 1;
+    // A vfork(2) child runs in its parent's host process; whoever sent the signal meant that.
+    let mut process = task.process.clone();
+    while process.family.borrowed.load(Relaxed)
+        && let Some(parent) = find_process(process.ppid.load(Relaxed))
+    {
+        process = parent;
+    }
+    let mut set = from.kernel | from.user;
+    if process.pgid.load(Relaxed) != FIRST_PID {
+        set &= !FOR_JOB.0;
+    }
+    each(set, |signo| {
         // A standard signal always has room.
-        let _ = send::to_process(&task.process, SigInfo::user(signo, g::SI_USER as i32, 0, 0));
+        let _ = send::to_process(&process, SigInfo::user(signo, g::SI_USER as i32, 0, 0));
+    });
+}
+
+/// Calls `then` with the number of each signal in a set of bits.
+fn each(mut set: u64, mut then: impl FnMut(i32)) {
+    while set != 0 {
+        then(set.trailing_zeros() as i32 + 1);
+        set &= set - 1;
     }
 }
 

@@ -78,5 +78,6 @@ pub fn sys_setsid(cur: &mut Current<'_>, _args: &Args) -> Result<usize> {
     }
     me.sid.store(me.pid, Relaxed);
     me.pgid.store(me.pid, Relaxed);
+    crate::fs::tty::job::new_session(me);
     Ok(me.pid as usize)
 }

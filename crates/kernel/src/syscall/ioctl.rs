@@ -1,7 +1,10 @@
 //! ioctl(2): the commands that any file understands; the others are the file's own.
 
+use super::open::{How, open_found};
+use crate::fs::tty::Master;
 use crate::task::Current;
 use crate::uaccess::{Args, get, put};
+use crate::vfs::namei::{Resolve, Walk};
 use crate::vfs::{self, Fd, File, FileType, OpenFlags};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -42,8 +45,22 @@ pub fn sys_ioctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             let range: [u64; 4] = get(arg)?;
             clone(cur, &file, range[0] as Fd)
         }
+        i::TIOCGPTPEER => match file.ops_as::<Master>() {
+            Some(master) => open_peer(cur, master, arg as u32),
+            None => file.ops.ioctl(command, arg),
+        },
         _ => file.ops.ioctl(command, arg),
     }
+}
+
+/// `TIOCGPTPEER`: opens the slave, whatever is mounted where its name would be looked for.
+fn open_peer(cur: &Current<'_>, master: &Master, flags: u32) -> Result<usize> {
+    let name = alloc::format!("{}", master.pair().index);
+    let base = crate::fs::devpts::mounted().ok_or(Errno::IO)?;
+    let cred = cur.cred();
+    let walk = Walk { cred: &cred, root: &base, base: &base, resolve: Resolve::empty() };
+    let file = open_found(&walk, name.as_bytes(), &How::lenient(flags, 0)?)?;
+    Ok(cur.install(file, flags & OpenFlags::CLOEXEC.bits() != 0)? as usize)
 }
 
 fn set_cloexec(cur: &Current<'_>, fd: Fd, on: bool) -> Result<usize> {

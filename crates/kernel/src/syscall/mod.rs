@@ -119,6 +119,7 @@ mod uname;
 mod unlink;
 mod unshare;
 mod utimensat;
+mod vhangup;
 mod wait4;
 mod write;
 mod xattr;

@@ -145,10 +145,7 @@ pub fn open_path(cur: &Current<'_>, dirfd: Fd, path: &[u8], how: &How) -> Result
             return open_unnamed(cur, &walk, path, how, follow);
         }
         if !how.has(OpenFlags::CREAT) {
-            return match walk.find(path, follow)? {
-                Found::Dentry(dentry) => open_dentry(walk.cred, dentry, how),
-                Found::Inode(inode) => open_inode(walk.cred, inode, None, how, how.access()),
-            };
+            return open_found(&walk, path, how);
         }
         match walk.for_create(path, follow && !how.has(OpenFlags::EXCL))? {
             ForCreate::Found(_) if how.has(OpenFlags::EXCL) => Err(Errno::EXIST),
@@ -157,6 +154,17 @@ pub fn open_path(cur: &Current<'_>, dirfd: Fd, path: &[u8], how: &How) -> Result
             ForCreate::Parent(parent) => create_and_open(cur, walk.cred, &parent, how),
         }
     })
+}
+
+/// Opens what exists, without `O_CREAT`.
+///
+/// # Errors
+/// Those of open(2).
+pub(super) fn open_found(walk: &Walk<'_>, path: &[u8], how: &How) -> Result<Arc<File>> {
+    match walk.find(path, !how.has(OpenFlags::NOFOLLOW))? {
+        Found::Dentry(dentry) => open_dentry(walk.cred, dentry, how),
+        Found::Inode(inode) => open_inode(walk.cred, inode, None, how, how.access()),
+    }
 }
 
 /// Opens what exists (the second half of `do_open`).

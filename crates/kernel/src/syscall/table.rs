@@ -201,7 +201,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         150 "munlock" Full Some(super::mlock::sys_munlock), "";
         151 "mlockall" Full Some(super::mlock::sys_mlockall), "as mlock";
         152 "munlockall" Full Some(super::mlock::sys_munlockall), "";
-        153 "vhangup" Missing None, "";
+        153 "vhangup" Full Some(super::vhangup::sys_vhangup), "not of the host's terminal";
         154 "modify_ldt" Missing None, "";
         155 "pivot_root" Partial Some(super::mount::sys_privileged), "EPERM, as for an ordinary user";
         156 "_sysctl" Missing None, "";

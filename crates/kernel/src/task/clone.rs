@@ -246,6 +246,7 @@ fn new_process(cur: &Current<'_>, args: &CloneArgs, pid: i32) -> Process {
         ppid: AtomicI32::new(ppid),
         pgid: copy(&parent.pgid),
         sid: copy(&parent.sid),
+        tty: Mutex::new(parent.tty.lock().inherit()),
         exec: Mutex::new(parent.exec.lock().clone()),
         signals: match has(g::CLONE_SIGHAND) {
             true => parent.signals.inherit_shared(),

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::SeqCst};
-use host::mutex::{Mutex, OnceLock};
+use host::mutex::{Mutex, MutexGuard, OnceLock};
 use host::park::Parker;
 use host::thread::{Dead, exit_thread, kill_process, wait_for_child};
 use linux_raw_sys::general::SIGCHLD;
@@ -50,11 +50,23 @@ pub fn child_made() {
 pub fn reap(_: Box<dyn Any + Send>) -> ! {
     loop {
         match wait_for_child() {
-            Ok(dead) => host_process_gone(dead),
+            Ok(dead) => {
+                let _working = hold_reaper();
+                host_process_gone(dead);
+            }
             // Until there is one.
             Err(_) => drop(reaper_parker().park(&mut [], None)),
         }
     }
+}
+
+/// Held by the reaper while it works.
+static REAPING: Mutex<()> = Mutex::new(());
+
+/// Keeps the reaper from beginning something as long as the answer is held: the host is about to stop its process, and
+/// must not do so while it holds locks of the others.
+pub fn hold_reaper() -> MutexGuard<'static, ()> {
+    REAPING.lock()
 }
 
 fn host_process_gone(dead: Dead) {
@@ -165,7 +177,10 @@ pub fn process_gone(process: &Arc<Process>, status: i32) {
     close_all(files);
     release_memory(process);
     crate::ipc::sem::undo_all(process.pid);
+    crate::fs::tty::job::leave(process, true);
+    let groups = signal::groups_held(process);
     give_children_away(process);
+    signal::end_orphaned_groups(process, &groups);
     let exit_signal = process.family.exit_signal.load(Relaxed);
     let parent = find_process(process.ppid.load(Relaxed));
     let unwanted = |parent: &Arc<Process>| exit_signal == SIGCHLD as i32 && signal::leaves_no_zombies(parent);

@@ -16,6 +16,7 @@ pub use current::{Current, current_task, signal_pending};
 pub use exec::{ExecError, Strings, execve, execveat};
 pub use limits::{Limits, Resource};
 pub use process::{
-    ExecInfo, FsContext, Process, Task, Unshared, find_process, may_trace, processes, register, unregister,
+    ExecInfo, FIRST_PID, FsContext, Process, Task, Unshared, find_process, may_trace, processes, register,
+    unregister,
 };
 pub use run::{run, run_image};

@@ -1,6 +1,7 @@
 //! What a process and a thread are made of.
 
 use super::{Cred, Limits, Resource};
+use crate::fs::tty::job::Controlling;
 use crate::mm::AddressSpace;
 use crate::signal::{ProcessSignals, TaskSignals};
 use crate::time::ProcessTimers;
@@ -9,6 +10,9 @@ use crate::{Errno, Result};
 use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use host::mutex::Mutex;
+
+/// The program's process number: pid 1 is the kernel's own.
+pub const FIRST_PID: i32 = 2;
 
 /// Root, working directory and umask (`struct fs_struct`).
 #[derive(Debug)]
@@ -62,6 +66,8 @@ pub struct Process {
     pub pgid: AtomicI32,
     /// Session.
     pub sid: AtomicI32,
+    /// Controlling terminal. Taken after the terminal's own lock.
+    pub tty: Mutex<Controlling>,
     /// Who it is.
     pub cred: Mutex<Arc<Cred>>,
     /// Its address space.
@@ -148,6 +154,7 @@ impl Process {
             ppid: AtomicI32::new(1),
             pgid: AtomicI32::new(pid),
             sid: AtomicI32::new(pid),
+            tty: Mutex::default(),
             cred: Mutex::new(cred),
             mm: Mutex::new(mm),
             files: Mutex::new(files),

@@ -1,15 +1,16 @@
-//! The memory devices (null(4), random(4), full(4)) and the controlling terminal (tty(4)).
+//! The memory devices (null(4), random(4), full(4)), the controlling terminal (tty(4)) and pseudo-terminals (pty(7)).
 
+use crate::fs::{devpts, tty};
+use crate::task::current_task;
 use crate::vfs::{FileOps, MmapSource, OpenFlags, PollEvents, PollTable, WriteAt};
 use crate::{Errno, Result};
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use host::io::{IoDst, IoSrc};
 
 /// Opens the character device with this `st_rdev`.
 ///
 /// # Errors
-/// `ENXIO` when there is no such device; those of the host's /dev/tty.
+/// `ENXIO` when there is no such device, or no controlling terminal; those of opening a terminal.
 pub fn open_device(rdev: u64, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
     Ok(match rdev {
         0x103 => Box::new(Memory::Null),
@@ -17,9 +18,13 @@ pub fn open_device(rdev: u64, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
         0x107 => Box::new(Memory::Full),
         0x108 | 0x109 => Box::new(Random),
         0x500 => {
-            let mode = flags.bits() & (3 | OpenFlags::NONBLOCK.bits() | OpenFlags::NOCTTY.bits());
-            let fd = host::file::open(None, b"/dev/tty", mode, 0, 0)?;
-            super::super::hostfs::host_stream(Arc::new(fd))?
+            let task = current_task().ok_or(Errno::NXIO)?;
+            tty::job::terminal_of(&task.process).ok_or(Errno::NXIO)?.open(flags)?
+        }
+        0x502 => devpts::open_ptmx(flags)?,
+        // UNIX98_PTY_SLAVE_MAJOR
+        _ if rdev >> 8 & 0xfff == 136 => {
+            devpts::open_number((rdev & 0xff | rdev >> 12 & 0xfff00) as u32, flags)?
         }
         _ => return Err(Errno::NXIO),
     })

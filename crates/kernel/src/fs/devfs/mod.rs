@@ -32,6 +32,7 @@ const NODES: &[(&str, u32, Kind)] = &[
     ("fd", 0o777, Kind::Link("/proc/self/fd")),
     ("full", 0o666, Kind::Device(makedev(1, 7))),
     ("null", 0o666, Kind::Device(makedev(1, 3))),
+    ("ptmx", 0o666, Kind::Device(makedev(5, 2))),
     ("pts", 0o755, Kind::Dir),
     ("random", 0o666, Kind::Device(makedev(1, 8))),
     ("shm", 0o1777, Kind::Dir),

@@ -1,11 +1,12 @@
 //! Files over descriptors that the instance was started with: terminals, pipes, sockets, files.
 //!
-//! The open file is shared with processes outside, so its position and its `O_NONBLOCK` are the host's. Terminals
-//! pass their settings to the host; sessions and process groups are the kernel's own.
+//! The open file is shared with processes outside, so its position and its `O_NONBLOCK` are the host's. What is special
+//! about terminals is in `fs::tty::host`.
 
 use crate::fs::host_stat;
+use crate::fs::tty::host::terminal_behind;
+use crate::fs::tty::{self, Terminal};
 use crate::sync::{Waiter, interrupted, sleep_on};
-use crate::uaccess;
 use crate::vfs::{
     File, FileOps, FileSystem, FileType, HOST_POSITION, Inode, InodeRef, MmapSource, OpenFlags, PollEvents,
     PollTable, SetAttr, Stat, StatFs, WriteAt,
@@ -14,19 +15,9 @@ use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use host::file::{HostFd, PollFd, poll_now};
 use host::io::{IoDst, IoSrc};
 use linux_raw_sys::general as g;
-use linux_raw_sys::ioctl::{TIOCGPGRP, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP};
-
-/// The foreground process group of the terminal the instance was started on; 0: whoever asks.
-static FOREGROUND: AtomicI32 = AtomicI32::new(0);
-
-/// The process group that the terminal's signals go to, once a program has set one.
-pub fn foreground_group() -> Option<i32> {
-    Some(FOREGROUND.load(Relaxed)).filter(|&group| group != 0)
-}
 
 /// A file over the descriptor `fd`, for which the host process was started with.
 ///
@@ -34,9 +25,10 @@ pub fn foreground_group() -> Option<i32> {
 /// Those of statx(2) and fcntl(2).
 pub fn inherited(fd: HostFd) -> Result<Arc<File>> {
     let fd = Arc::new(fd);
-    let ops = OpenInherited::new(fd.clone())?;
+    let (ops, node) = OpenInherited::new(fd.clone())?;
     let flags = OpenFlags::from_bits_retain(fd.flags()?);
-    let inode: InodeRef = Arc::new(Inherited { fd, kind: ops.kind });
+    // The terminal has a node in our own /dev/pts, so that ttyname(3) finds it.
+    let inode = node.unwrap_or_else(|| Arc::new(Inherited { fd, kind: ops.kind }));
     Ok(File::new(Box::new(ops), inode, None, flags))
 }
 
@@ -45,7 +37,7 @@ pub fn inherited(fd: HostFd) -> Result<Arc<File>> {
 /// # Errors
 /// Those of statx(2) and fcntl(2).
 pub fn host_stream(fd: Arc<HostFd>) -> Result<Box<dyn FileOps>> {
-    Ok(Box::new(OpenInherited::new(fd)?))
+    Ok(Box::new(OpenInherited::new(fd)?.0))
 }
 
 /// The inode behind an inherited descriptor.
@@ -120,7 +112,9 @@ impl Inode for Inherited {
 struct OpenInherited {
     fd: Arc<HostFd>,
     kind: FileType,
-    terminal: bool,
+    /// The controlling terminal of the host processes, when it is that; `is_terminal`: any at all.
+    terminal: Option<Terminal>,
+    is_terminal: bool,
     seekable: bool,
     /// `O_NONBLOCK` and `O_APPEND` of the host's open file.
     host_nonblock: bool,
@@ -128,18 +122,25 @@ struct OpenInherited {
 }
 
 impl OpenInherited {
-    fn new(fd: Arc<HostFd>) -> Result<OpenInherited> {
+    /// With the node it is seen as, when that is not [`Inherited`].
+    fn new(fd: Arc<HostFd>) -> Result<(OpenInherited, Option<InodeRef>)> {
         let kind = host_stat::kind(&fd.stat()?);
         let flags = OpenFlags::from_bits_retain(fd.flags()?);
-        let terminal = kind == FileType::CharDevice && fd.is_terminal();
-        Ok(OpenInherited {
+        let is_terminal = kind == FileType::CharDevice && fd.is_terminal();
+        let (terminal, node) = match is_terminal.then(|| terminal_behind(&fd)).flatten() {
+            Some((terminal, node)) => (Some(terminal), node),
+            None => (None, None),
+        };
+        let ops = OpenInherited {
             kind,
             terminal,
-            seekable: !terminal && kind != FileType::Directory && fd.seek(0, g::SEEK_CUR).is_ok(),
+            is_terminal,
+            seekable: !is_terminal && kind != FileType::Directory && fd.seek(0, g::SEEK_CUR).is_ok(),
             host_nonblock: flags.contains(OpenFlags::NONBLOCK),
             host_append: flags.contains(OpenFlags::APPEND),
             fd,
-        })
+        };
+        Ok((ops, node))
     }
 
     fn ready(&self, events: PollEvents) -> PollEvents {
@@ -149,6 +150,12 @@ impl OpenInherited {
             // Let the operation itself find out.
             Err(_) => events,
         }
+    }
+
+    /// The host may have interrupted the transfer because it has the instance in the background.
+    fn check_host(&self, events: PollEvents) -> Result<()> {
+        let signo = if events.contains(PollEvents::IN) { g::SIGTTIN } else { g::SIGTTOU };
+        if self.terminal.is_some() { tty::host::check_host(&self.fd, signo) } else { Ok(()) }
     }
 
     /// Makes the transfer `io` wait, or not, as the program wants, whatever the host's open file is set to.
@@ -164,7 +171,10 @@ impl OpenInherited {
         }
         loop {
             match io() {
-                Err(Errno::INTR) => interrupted()?,
+                Err(Errno::INTR) => {
+                    interrupted()?;
+                    self.check_host(events)?;
+                }
                 Err(Errno::AGAIN) if !nonblock => {
                     let waiter = Waiter::current();
                     let mut table = PollTable::register(&waiter);
@@ -192,6 +202,9 @@ impl FileOps for OpenInherited {
     }
 
     fn read(&self, dst: &mut IoDst<'_>, offset: u64, nonblock: bool) -> Result<usize> {
+        if let Some(terminal) = &self.terminal {
+            tty::job::check(terminal, g::SIGTTIN)?;
+        }
         let offset = Some(offset).filter(|&offset| self.seekable && offset != HOST_POSITION);
         self.transfer(PollEvents::READABLE | PollEvents::HUP, nonblock, || self.fd.read(dst, offset))
     }
@@ -201,6 +214,9 @@ impl FileOps for OpenInherited {
             // The program set O_APPEND, which the host's open file does not have.
             let count = self.fd.append(src)?;
             return Ok((count, self.fd.seek(0, g::SEEK_END)?));
+        }
+        if let Some(terminal) = &self.terminal {
+            tty::host::check_write(terminal, &self.fd)?;
         }
         let offset = match at {
             WriteAt::Offset(offset) if self.seekable && offset != HOST_POSITION => Some(offset),
@@ -224,27 +240,10 @@ impl FileOps for OpenInherited {
     }
 
     fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
-        if !self.terminal || !matches!(command, TIOCGPGRP | TIOCSPGRP | TIOCGSID | TIOCSCTTY | TIOCNOTTY) {
-            return self.fd.ioctl(command, arg);
+        match self.is_terminal {
+            true => tty::host::ioctl(self.terminal.as_ref(), &self.fd, command, arg),
+            false => self.fd.ioctl(command, arg),
         }
-        let task = crate::task::current_task().ok_or(Errno::NOTTY)?;
-        match command {
-            TIOCGPGRP => {
-                let group = foreground_group().unwrap_or_else(|| task.process.pgid.load(Relaxed));
-                uaccess::put(arg, &group)?;
-            }
-            TIOCSPGRP => {
-                let group: i32 = uaccess::get(arg)?;
-                if group <= 0 {
-                    return Err(Errno::INVAL);
-                }
-                FOREGROUND.store(group, Relaxed);
-            }
-            TIOCGSID => uaccess::put(arg, &task.process.sid.load(Relaxed))?,
-            // It is the controlling terminal of the one session there is.
-            _ => return Err(Errno::PERM),
-        }
-        Ok(0)
     }
 
     fn mmap(&self, offset: u64, _len: usize, _shared: bool, _write: bool) -> Result<MmapSource> {

@@ -13,7 +13,7 @@ mod node;
 #[cfg(test)]
 mod tests;
 
-pub use inherited::{Inherited, foreground_group, host_stream, inherited};
+pub use inherited::{Inherited, host_stream, inherited};
 
 use super::host_dir::{FdCache, HostDir};
 use super::host_stat::{self, Ident};

@@ -33,7 +33,8 @@ pub fn stat(process: &Arc<Process>, task: &Arc<Task>) -> String {
     let _ = write!(out, "{} ({}) R ", task.tid, String::from_utf8_lossy(&task.comm()));
     let (ppid, pgid, sid) =
         (process.ppid.load(Relaxed), process.pgid.load(Relaxed), process.sid.load(Relaxed));
-    let _ = write!(out, "{ppid} {pgid} {sid} 0 -1 4194304 {minflt} 0 {majflt} 0 ");
+    let (tty, foreground) = crate::fs::tty::job::numbers(process);
+    let _ = write!(out, "{ppid} {pgid} {sid} {tty} {foreground} 4194304 {minflt} 0 {majflt} 0 ");
     let _ = write!(out, "{utime} {stime} 0 0 {} {nice} {threads} 0 {start} ", 20 + nice);
     let rsslim = process.limit(Resource::Rss);
     let _ = write!(out, "{} {} {rsslim} ", vm.size, vm.resident / 4096);
