@@ -63,6 +63,22 @@ pub fn sockets(all: &mut Collection) {
             "import selectors,socket\nl=socket.socket(socket.AF_UNIX); l.bind('sock'); l.listen(); l.setblocking(False)\ns=selectors.DefaultSelector(); s.register(l,1,'accept')\ncs=[socket.socket(socket.AF_UNIX) for _ in range(5)]\nfor i,c in enumerate(cs): c.connect('sock'); c.sendall(b'x'*(i+1)); c.shutdown(1)\nn=total=0\nwhile n<5:\n for k,_ in s.select():\n  if k.data: c,_=l.accept(); s.register(c,1)\n  else:\n   d=k.fileobj.recv(3); total+=len(d)\n   if not d: s.unregister(k.fileobj); k.fileobj.close(); n+=1\nprint(total)",
         ),
         (
+            "asyncio-tcp",
+            "import asyncio\nasync def serve(r,w):\n d=await r.readline(); w.write(d*20000); await w.drain(); w.close()\nasync def ask(p,n):\n r,w=await asyncio.open_connection('127.0.0.1',p); w.write(b'line %d\\n'%n); d=await r.read(); w.close(); return len(d)\nasync def main():\n s=await asyncio.start_server(serve,'127.0.0.1',0); p=s.sockets[0].getsockname()[1]; print(await asyncio.gather(*[ask(p,i) for i in range(20)])); s.close()\n try: await ask(p,0)\n except ConnectionRefusedError: print('refused')\nasyncio.run(main())",
+        ),
+        (
+            "asyncio-udp",
+            "import asyncio\nclass E(asyncio.DatagramProtocol):\n def connection_made(self,t): self.t=t\n def datagram_received(self,d,a): self.t.sendto(d[::-1],a)\nclass C(asyncio.DatagramProtocol):\n def __init__(self,f): self.f=f\n def datagram_received(self,d,a): self.f.set_result(d)\nasync def main():\n l=asyncio.get_running_loop(); t,_=await l.create_datagram_endpoint(E,local_addr=('127.0.0.1',0)); f=l.create_future(); c,_=await l.create_datagram_endpoint(lambda:C(f),remote_addr=t.get_extra_info('sockname')); c.sendto(b'abc'); print(await f); c.close(); t.close()\nasyncio.run(main())",
+        ),
+        (
+            "http",
+            "import http.server,threading,urllib.request,functools\nopen('page','w').write('content '*1000)\nclass H(http.server.SimpleHTTPRequestHandler):\n def log_message(self,*a): pass\ns=http.server.ThreadingHTTPServer(('127.0.0.1',0),H); threading.Thread(target=s.serve_forever,daemon=True).start()\nfor _ in range(3): print(len(urllib.request.urlopen('http://127.0.0.1:%d/page'%s.server_port).read()))\ntry: urllib.request.urlopen('http://127.0.0.1:%d/none'%s.server_port)\nexcept Exception as e: print(e)\ns.shutdown()",
+        ),
+        (
+            "tcp-between-processes",
+            "import socket,os\ns=socket.create_server(('127.0.0.1',0)); n=s.getsockname()\nfor i in range(4):\n if not os.fork():\n  c=socket.create_connection(n); c.sendall(b'%d'%i*100000); c.shutdown(1); assert c.recv(9)==b'ok'; os._exit(0)\ngot=[]\nfor i in range(4):\n c,_=s.accept(); d=b''.join(iter(lambda:c.recv(65536),b'')); got.append((d[:1],len(d))); c.send(b'ok')\nfor i in range(4): print(os.wait()[1])\nprint(sorted(got))",
+        ),
+        (
             "families",
             "import socket\nfor f in (socket.AF_UNIX,):\n for t in (socket.SOCK_STREAM,socket.SOCK_DGRAM,socket.SOCK_SEQPACKET):\n  a,b=socket.socketpair(f,t); a.send(b'x'*5000); print(a.type, a.family, len(b.recv(9999)), a.getsockname(), a.gettimeout())\na.settimeout(0.05)\ntry: a.recv(1)\nexcept TimeoutError as e: print(e)",
         ),
@@ -91,11 +107,15 @@ pub fn sockets(all: &mut Collection) {
     let node: &[(&str, &str)] = &[
         (
             "spawn-sync",
-            "const c=require('child_process'); console.log(c.spawnSync('sh',['-c','cat; echo err >&2; exit 3'],{input:'fed'})); console.log(c.execSync('echo one; echo two').toString());",
+            "const c=require('child_process'); const r=c.spawnSync('sh',['-c','cat; echo err >&2; exit 3'],{input:'fed'}); console.log(r.status,r.stdout.toString(),r.stderr.toString()); console.log(c.execSync('echo one; echo two').toString());",
         ),
         (
             "net",
             "const n=require('net'); const s=n.createServer(c=>c.on('data',d=>c.end(d.toString().toUpperCase()))).listen('sock',()=>{const c=n.connect('sock',()=>c.write('hello')); c.on('data',d=>console.log(d.toString())); c.on('close',()=>s.close())});",
+        ),
+        (
+            "http",
+            "const h=require('http'); const s=h.createServer((q,r)=>{r.end('you asked for '+q.url)}).listen(0,'127.0.0.1',()=>{h.get({port:s.address().port,host:'127.0.0.1',path:'/x'},r=>{r.on('data',d=>console.log(r.statusCode,d.toString())); r.on('end',()=>s.close())})});",
         ),
         (
             "fork",

@@ -10,6 +10,7 @@
 //! `EAFNOSUPPORT`, as a kernel built without it. Numbers and structs of the system calls are taken apart in
 //! `syscall`; here addresses are bytes and control messages are [`Outgoing`] and [`Incoming`].
 
+pub mod inet;
 mod message;
 pub mod options;
 mod sock;
@@ -17,7 +18,7 @@ mod socket;
 pub mod unix;
 
 pub use message::{Address, Credentials, Incoming, MsgFlags, Names, Outgoing};
-pub use sock::{Charge, Kind, Patience, SendSpace, Shutdown, Sock};
+pub use sock::{Charge, Held, Kind, Patience, SendSpace, Shutdown, Sock};
 pub use socket::{Socket, new_file, of_file};
 
 use crate::vfs::{PollEvents, PollTable};
@@ -41,7 +42,11 @@ pub trait Family: Sync {
 }
 
 /// All families there are.
-static FAMILIES: [&dyn Family; 1] = [&unix::UnixFamily];
+static FAMILIES: [&dyn Family; 3] = [
+    &unix::UnixFamily,
+    &inet::InetFamily(linux_raw_sys::net::AF_INET as u16),
+    &inet::InetFamily(linux_raw_sys::net::AF_INET6 as u16),
+];
 
 /// The family with this number.
 ///

@@ -83,6 +83,28 @@ impl Options {
         }
     }
 
+    /// Takes over everything from another socket.
+    pub fn inherit(&self, from: &Options) {
+        self.switches.store(from.switches.load(Relaxed), Relaxed);
+        self.receive_buffer.store(from.receive_buffer.load(Relaxed), Relaxed);
+        self.receive_timeout_ns.store(from.receive_timeout_ns.load(Relaxed), Relaxed);
+        self.send_timeout_ns.store(from.send_timeout_ns.load(Relaxed), Relaxed);
+        self.receive_low_water.store(from.receive_low_water.load(Relaxed), Relaxed);
+        self.linger.store(from.linger.load(Relaxed), Relaxed);
+        self.priority.store(from.priority.load(Relaxed), Relaxed);
+        self.mark.store(from.mark.load(Relaxed), Relaxed);
+    }
+
+    /// `SO_RCVBUF` in bytes.
+    pub fn receive_buffer(&self) -> usize {
+        self.receive_buffer.load(Relaxed)
+    }
+
+    /// Whether closing throws away what was not received (`SO_LINGER` with no time).
+    pub fn lingers_not(&self) -> bool {
+        self.linger.load(Relaxed) == 0
+    }
+
     /// Whether the receiver wants to know who sent (`SO_PASSCRED`).
     #[inline]
     pub fn pass_credentials(&self) -> bool {

@@ -6,6 +6,8 @@ use crate::sync::{Deadline, WaitQueue, wait_until};
 use crate::vfs::PollEvents;
 use crate::{ERESTARTSYS, Errno, Result};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Deref;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 
 /// The types of sockets (`SOCK_*`).
@@ -114,6 +116,17 @@ impl Sock {
     /// Shuts down further directions. Whoever waits must be woken by the caller.
     pub fn shut(&self, how: Shutdown) {
         self.shutdown.fetch_or(how.bits(), SeqCst);
+    }
+
+    /// Takes over the options of a listener (`sk_clone`).
+    pub fn inherit(&self, from: &Sock) {
+        self.options.inherit(&from.options);
+        self.space.set_limit(from.space.limit());
+    }
+
+    /// Undoes [`shut`](Self::shut): it is about to be connected anew.
+    pub fn reopen(&self) {
+        self.shutdown.store(0, SeqCst);
     }
 
     /// The state has changed in some way: everybody looks again (`sk_state_change`).
@@ -272,5 +285,46 @@ impl Drop for Charge {
         if self.space.is_writable() {
             self.space.queue.wake_all(PollEvents::WRITABLE);
         }
+    }
+}
+
+/// Bytes that wait in a socket's queue, counted with all that do.
+pub struct Held(Vec<u8>);
+
+impl Held {
+    /// # Errors
+    /// `ENOBUFS` when sockets hold too much already.
+    pub fn new(bytes: Vec<u8>) -> Result<Held> {
+        if IN_FLIGHT.fetch_add(bytes.len(), Relaxed) >= IN_FLIGHT_MAX {
+            IN_FLIGHT.fetch_sub(bytes.len(), Relaxed);
+            return Err(Errno::NOBUFS);
+        }
+        Ok(Held(bytes))
+    }
+
+    /// Adds what another one holds.
+    pub fn append(&mut self, mut other: Held) {
+        // The sum stays.
+        self.0.append(&mut other.0);
+    }
+
+    /// The bytes by themselves.
+    pub fn into_vec(mut self) -> Vec<u8> {
+        let bytes = core::mem::take(&mut self.0);
+        IN_FLIGHT.fetch_sub(bytes.len(), Relaxed);
+        bytes
+    }
+}
+
+impl Deref for Held {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        IN_FLIGHT.fetch_sub(self.0.len(), Relaxed);
     }
 }

@@ -147,6 +147,10 @@ impl FileOps for Socket {
         self.protocol.poll(table)
     }
 
+    fn signals_readiness(&self) -> bool {
+        true
+    }
+
     fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
         self.protocol.ioctl(command, arg)
     }

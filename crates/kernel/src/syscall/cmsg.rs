@@ -13,7 +13,7 @@ use linux_raw_sys::general::{CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN};
 use linux_raw_sys::net::{SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET};
 
 /// `sizeof(struct cmsghdr)`
-const HEADER: usize = 16;
+pub(super) const HEADER: usize = 16;
 /// Descriptors in one message (`SCM_MAX_FD`).
 const FILES_MAX: usize = 253;
 /// Bytes of control messages that are sent together (`net.core.optmem_max`).

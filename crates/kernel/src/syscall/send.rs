@@ -80,6 +80,8 @@ fn send_message(cur: &Current<'_>, socket: &OpenSocket, at: usize, flags: MsgFla
     let takes_rights = socket.protocol.sock().family == AF_UNIX as u16;
     let sent = match takes_rights {
         true => cmsg::read(cur, header.control, header.control_len)?,
+        // No other family takes any.
+        false if header.control_len >= cmsg::HEADER => return Err(Errno::INVAL),
         false => Sent::default(),
     };
     let count = send(cur, socket, &mut src, flags, to, sent)?;

@@ -89,7 +89,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         38 "setitimer" Full Some(super::setitimer::sys_setitimer), "";
         39 "getpid" Full Some(super::getpid::sys_getpid), "";
         40 "sendfile" Full Some(super::sendfile::sys_sendfile), "";
-        41 "socket" Partial Some(super::socket::sys_socket), "AF_UNIX; other families: EAFNOSUPPORT";
+        41 "socket" Partial Some(super::socket::sys_socket), "AF_UNIX; TCP and UDP of AF_INET and AF_INET6 over the loopback; others EAFNOSUPPORT";
         42 "connect" Full Some(super::connect::sys_connect), "";
         43 "accept" Full Some(super::accept::sys_accept), "";
         44 "sendto" Partial Some(super::send::sys_sendto), "no MSG_OOB";

@@ -1,0 +1,277 @@
+//! UDP (udp(7)): messages straight into the receiver's queue, or nowhere.
+
+use super::port::{Ports, Sharing};
+use super::{Endpoint, INET, Options, is_unspecified};
+use crate::net::options::{Argument, Value};
+use crate::net::{Address, Held, Incoming, Kind, MsgFlags, Names, Outgoing, Protocol, Shutdown, Sock};
+use crate::uaccess::put;
+use crate::vfs::{PollEvents, PollTable};
+use crate::{Errno, Result};
+use alloc::collections::VecDeque;
+use alloc::sync::{Arc, Weak};
+use alloc::vec;
+use host::io::{IoDst, IoSrc};
+use host::mutex::Mutex;
+use linux_raw_sys::ioctl::{FIONREAD, TIOCOUTQ};
+use linux_raw_sys::net as n;
+
+/// Longest message over IPv4 and IPv6.
+const LEN_MAX: usize = 65507;
+const LEN_MAX6: usize = 65527;
+/// What a message costs its receiver beside its content.
+const OVERHEAD: usize = 768;
+
+static PORTS: Ports<Udp> = Ports::new();
+
+struct Message {
+    from: Endpoint,
+    bytes: Held,
+}
+
+#[derive(Default)]
+struct State {
+    local: Option<Endpoint>,
+    /// What bind(2) was given; connecting narrows it.
+    bound: Option<Endpoint>,
+    remote: Option<Endpoint>,
+    queue: VecDeque<Message>,
+    /// Room taken by the queue.
+    used: usize,
+}
+
+/// A socket.
+pub struct Udp {
+    me: Weak<Udp>,
+    sock: Sock,
+    options: Options,
+    state: Mutex<State>,
+}
+
+impl Udp {
+    /// A socket by itself.
+    pub fn new(family: u16) -> Arc<Udp> {
+        Arc::new_cyclic(|me| Udp {
+            me: me.clone(),
+            sock: Sock::new(family, Kind::Dgram, super::UDP),
+            options: Options::new(family, false),
+            state: Mutex::default(),
+        })
+    }
+
+    /// The address it has, or gets now.
+    fn local(&self) -> Result<Endpoint> {
+        let local = self.state.lock().local;
+        match local {
+            Some(at) => Ok(at),
+            None => self.bind_to(Endpoint::any(self.sock.family)),
+        }
+    }
+
+    fn bind_to(&self, at: Endpoint) -> Result<Endpoint> {
+        let sharing = Sharing {
+            reuse_address: self.sock.options.is_on(n::SO_REUSEADDR),
+            reuse_port: self.sock.options.is_on(n::SO_REUSEPORT),
+            only6: self.options.is_v6_only(),
+        };
+        let at = PORTS.bind(&self.me, at, sharing)?;
+        let mut state = self.state.lock();
+        if state.local.is_some() {
+            drop(state);
+            // Somebody else was quicker; two entries of one socket are one too many.
+            PORTS.leave(&self.me, at.port);
+            return Err(Errno::INVAL);
+        }
+        (state.local, state.bound) = (Some(at), Some(at));
+        Ok(at)
+    }
+
+    /// Whether a message from `from` to `to` is for this socket.
+    fn takes(&self, from: Endpoint, to: Endpoint) -> bool {
+        let state = self.state.lock();
+        state.remote.is_none_or(|remote| remote == from)
+            && state.local.is_some_and(|local| local.is_any() || local.ip == to.ip)
+    }
+
+    /// Adds a message; one that does not fit is lost, as any may be.
+    fn deliver(&self, from: Endpoint, bytes: Held) {
+        if self.sock.down().contains(Shutdown::RECEIVE) {
+            return;
+        }
+        let cost = bytes.len() + OVERHEAD;
+        {
+            let mut state = self.state.lock();
+            if state.used + cost > self.sock.options.receive_buffer() {
+                return;
+            }
+            state.used += cost;
+            state.queue.push_back(Message { from, bytes });
+        }
+        self.sock.readers.wake_all(PollEvents::READABLE);
+    }
+}
+
+impl Protocol for Udp {
+    fn sock(&self) -> &Sock {
+        &self.sock
+    }
+
+    fn bind(&self, _names: &dyn Names, address: &[u8]) -> Result<()> {
+        let at = Endpoint::parse(self.sock.family, address)?;
+        if self.state.lock().local.is_some() {
+            return Err(Errno::INVAL);
+        }
+        self.bind_to(at).map(drop)
+    }
+
+    fn connect(&self, _names: &dyn Names, address: &[u8], _nonblock: bool) -> Result<()> {
+        if is_unspecified(address) {
+            let mut state = self.state.lock();
+            state.remote = None;
+            state.local = state.bound;
+            return Ok(());
+        }
+        let to = Endpoint::parse(self.sock.family, address)?.destination()?;
+        let local = self.local()?.as_source_for(to);
+        let mut state = self.state.lock();
+        (state.local, state.remote) = (Some(local), Some(to));
+        Ok(())
+    }
+
+    fn name(&self, peer: bool) -> Result<Address> {
+        let state = self.state.lock();
+        let at = match peer {
+            true => state.remote.ok_or(Errno::NOTCONN)?,
+            false => state.local.unwrap_or(Endpoint::any(self.sock.family)),
+        };
+        Ok(at.address(self.sock.family))
+    }
+
+    fn shutdown(&self, how: Shutdown) -> Result<()> {
+        if self.state.lock().remote.is_none() {
+            return Err(Errno::NOTCONN);
+        }
+        self.sock.shut(how);
+        self.sock.wake_everybody();
+        Ok(())
+    }
+
+    fn send(&self, src: &mut IoSrc<'_>, message: Outgoing<'_>) -> Result<usize> {
+        if message.flags.contains(MsgFlags::OOB) {
+            return Err(Errno::OPNOTSUPP);
+        }
+        let len = src.remaining();
+        let remote = self.state.lock().remote;
+        let to = match message.to {
+            Some(address) => Endpoint::parse(self.sock.family, address)?.destination()?,
+            None => remote.ok_or(Errno::DESTADDRREQ)?,
+        };
+        if to.port == 0 {
+            return Err(Errno::INVAL);
+        }
+        if len > if self.sock.family == INET { LEN_MAX } else { LEN_MAX6 } {
+            return Err(Errno::MSGSIZE);
+        }
+        self.sock.take_error()?;
+        if self.sock.down().contains(Shutdown::SEND) {
+            return Err(Errno::PIPE);
+        }
+        let from = self.local()?.as_source_for(to);
+        let mut bytes = vec![0; len];
+        if len > 0 && src.take(&mut bytes)? < len {
+            return Err(Errno::FAULT);
+        }
+        match PORTS.find(to).into_iter().find(|socket| socket.takes(from, to)) {
+            Some(receiver) => receiver.deliver(from, Held::new(bytes)?),
+            // Only a connected socket learns that nobody is there.
+            None if remote == Some(to) => {
+                self.sock.set_error(Errno::CONNREFUSED);
+                self.sock.wake_everybody();
+            }
+            None => {}
+        }
+        Ok(len)
+    }
+
+    fn receive(&self, dst: &mut IoDst<'_>, message: &mut Incoming) -> Result<usize> {
+        let flags = message.flags;
+        let patience = self.sock.receive_patience(flags.contains(MsgFlags::DONTWAIT));
+        let received = loop {
+            self.sock.take_error()?;
+            let mut state = self.state.lock();
+            let taken = match flags.contains(MsgFlags::PEEK) {
+                true => state.queue.front().map(|m| (m.from, m.bytes.to_vec())),
+                false => state.queue.pop_front().map(|m| {
+                    state.used -= m.bytes.len() + OVERHEAD;
+                    (m.from, m.bytes.into_vec())
+                }),
+            };
+            drop(state);
+            if let Some(taken) = taken {
+                break taken;
+            }
+            if self.sock.down().contains(Shutdown::RECEIVE) && !patience.is_nonblock() {
+                return Ok(0);
+            }
+            patience.wait(&self.sock.readers, || {
+                let more = !self.state.lock().queue.is_empty();
+                let stop = self.sock.has_error() || self.sock.down().contains(Shutdown::RECEIVE);
+                (more || stop).then_some(())
+            })?;
+        };
+        let (from, bytes) = received;
+        let count = bytes.len().min(dst.remaining());
+        message.answer.set(MsgFlags::TRUNC, count < bytes.len());
+        if message.wants_address {
+            message.from = Some(from.address(self.sock.family));
+        }
+        if count > 0 && dst.put(&bytes[..count])? < count {
+            return Err(Errno::FAULT);
+        }
+        Ok(if flags.contains(MsgFlags::TRUNC) { bytes.len() } else { count })
+    }
+
+    fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
+        table.wait_on(&self.sock.readers);
+        let readable = !self.state.lock().queue.is_empty();
+        let down = self.sock.down();
+        let mut events = PollEvents::WRITABLE | PollEvents::WRBAND;
+        events.set(PollEvents::ERR, self.sock.has_error());
+        events.set(PollEvents::HUP, down == Shutdown::all());
+        events.set(PollEvents::RDHUP, down.contains(Shutdown::RECEIVE));
+        if readable || down.contains(Shutdown::RECEIVE) {
+            events |= PollEvents::READABLE;
+        }
+        events
+    }
+
+    fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
+        let value = match command {
+            FIONREAD => self.state.lock().queue.front().map_or(0, |message| message.bytes.len()),
+            // Nothing waits to be sent.
+            TIOCOUTQ => 0,
+            _ => return Err(Errno::NOTTY),
+        };
+        put(arg, &(value as i32))?;
+        Ok(0)
+    }
+
+    fn option(&self, level: i32, name: u32, value: Value) -> Result<()> {
+        self.options.read(level, name, value)
+    }
+
+    fn set_option(&self, level: i32, name: u32, value: Argument) -> Result<()> {
+        let bound = self.state.lock().local.is_some();
+        self.options.set(level, name, value, bound)
+    }
+
+    fn release(&self) {
+        let (bound, queue) = {
+            let mut state = self.state.lock();
+            (state.bound.take(), core::mem::take(&mut state.queue))
+        };
+        drop(queue);
+        if let Some(at) = bound {
+            PORTS.leave(&self.me, at.port);
+        }
+    }
+}
