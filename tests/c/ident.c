@@ -327,6 +327,39 @@ SECTION(capabilities) {
     T(S(capget, &h, d));
     T(S(capget, NULL, d));
 }
+// What may be taken and given up. The sets are only those that CAP_KILL (5), CAP_SETPCAP (8) and CAP_CHOWN (0) are in.
+SECTION(changing_capabilities) {
+    struct { uint32_t version; int32_t pid; } h = {0x20080522, 0};
+    struct { uint32_t effective, permitted, inheritable; } d[2] = {{0x101, 0x101, 0x101}}, now[2];
+#define SHOW_CAPS() do { S(capget, &h, now); for (int i_ = 0; i_ < 2; i_++) { X(now[i_].effective); X(now[i_].permitted); X(now[i_].inheritable); } } while (0)
+    T(S(capset, &h, d));
+    SHOW_CAPS();
+    T(prctl(PR_CAPBSET_DROP, 5));
+    T(prctl(PR_CAPBSET_READ, 5));
+    d[0].effective = 0x121;
+    T(S(capset, &h, d));
+    d[0].effective = 0x101, d[0].permitted = 0x121;
+    T(S(capset, &h, d));
+    d[0].permitted = 0x101, d[0].inheritable = 0x121;
+    T(S(capset, &h, d));
+    d[0].inheritable = 0x101, d[1].permitted = 0x80000000;
+    T(S(capset, &h, d));
+    SHOW_CAPS();
+    h.pid = 0x3fffffff;
+    T(S(capset, &h, d));
+    h.pid = 0;
+    // Ambient ones are both permitted and inheritable, and go with either.
+    T(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 0, 0, 0));
+    T(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 5, 0, 0));
+    T(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 0, 0, 0));
+    d[0].inheritable = 0x100, d[1].permitted = 0;
+    T(S(capset, &h, d));
+    T(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 0, 0, 0));
+    d[0].effective = 0;
+    T(S(capset, &h, d));
+    T(prctl(PR_CAPBSET_DROP, 0));
+    SHOW_CAPS();
+}
 SECTION(unknown_calls) {
     T(syscall(340));
     T(syscall(400));

@@ -8,6 +8,8 @@ use alloc::sync::Arc;
 /// `_LINUX_CAPABILITY_VERSION_1`, `_2` and `_3`, and how many 32-bit words each has.
 const VERSIONS: [(u32, usize); 3] = [(0x1998_0330, 1), (0x2007_1026, 2), (0x2008_0522, 2)];
 const CAP_SETPCAP: u32 = 8;
+/// All there are, up to `CAP_CHECKPOINT_RESTORE`.
+const CAP_VALID: u64 = (1 << 41) - 1;
 
 /// Reads the header: number of words and pid. An unknown version is answered with the newest.
 fn header(addr: usize, data: usize) -> Result<Option<(usize, i32)>> {
@@ -58,10 +60,10 @@ pub fn sys_capset(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     }
     let mut slot = cur.process().cred.lock();
     let mut new = (**slot).clone();
-    let known = new.cap_bounding | new.cap_permitted | new.cap_inheritable;
-    effective &= known;
-    permitted &= known;
-    inheritable &= known;
+    // Bits of capabilities that do not exist are taken away (`CAP_VALID_MASK`).
+    effective &= CAP_VALID;
+    permitted &= CAP_VALID;
+    inheritable &= CAP_VALID;
     let raise_inheritable = inheritable & !(new.cap_inheritable | new.cap_permitted);
     if raise_inheritable != 0 && !new.capable(CAP_SETPCAP)
         || inheritable & !(new.cap_inheritable | new.cap_bounding) != 0
