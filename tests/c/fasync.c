@@ -4,11 +4,12 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 
 // What comes within 20 ms: signal, code, band and descriptor.
-static void take(const char *what) {
+static int take(const char *what) {
     sigset_t set;
     siginfo_t i;
     sigemptyset(&set);
@@ -19,6 +20,7 @@ static void take(const char *what) {
     if (s < 0) printf("%s: nothing\n", what);
     else if (i.si_code == SI_KERNEL) printf("%s: signal %d of the kernel\n", what, s);
     else printf("%s: signal %d code %d band %lx fd %d\n", what, s, i.si_code, (long)i.si_band, i.si_fd);
+    return s;
 }
 static void block(void) {
     sigset_t set;
@@ -125,4 +127,36 @@ SECTION(others) {
     T(fcntl(i, F_SETFL, O_ASYNC | O_NONBLOCK));
     close(open("other", O_CREAT | O_RDWR, 0644));
     take("inotify");
+}
+SECTION(sockets) {
+    int s[2], on = 1;
+    char b[8];
+    block();
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    T(fcntl(s[0], F_SETOWN, getpid()));
+    T(fcntl(s[0], F_SETSIG, SIGRTMIN));
+    T(ioctl(s[0], FIOASYNC, &on));
+    while (take("before") != -1) {}
+    T(write(s[1], "a", 1));
+    take("a byte");
+    T(read(s[0], b, 8));
+    T(fcntl(s[0], F_SETFL, 0));
+    T(write(s[1], "b", 1));
+    take("flag taken away");
+}
+SECTION(terminals) {
+    int m = posix_openpt(O_RDWR | O_NOCTTY), on = 1;
+    char b[8];
+    block();
+    T(grantpt(m));
+    T(unlockpt(m));
+    int t = OK(open(ptsname(m), O_RDWR | O_NOCTTY));
+    T(fcntl(t, F_SETOWN, getpid()));
+    T(fcntl(t, F_SETSIG, SIGRTMIN));
+    T(ioctl(t, FIOASYNC, &on));
+    T(write(m, "a", 1));
+    take("half a line");
+    T(write(m, "b\n", 2));
+    take("a line");
+    T(read(t, b, 8));
 }

@@ -227,6 +227,10 @@ fn write_all(
 }
 
 impl FileOps for Slave {
+    fn signals_readiness(&self) -> bool {
+        true
+    }
+
     fn is_stream(&self) -> bool {
         true
     }
@@ -304,6 +308,10 @@ impl Master {
 }
 
 impl FileOps for Master {
+    fn signals_readiness(&self) -> bool {
+        true
+    }
+
     fn is_stream(&self) -> bool {
         true
     }
