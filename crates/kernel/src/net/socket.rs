@@ -124,10 +124,6 @@ impl Inode for SocketInode {
 }
 
 impl FileOps for Socket {
-    fn signals_readiness(&self) -> bool {
-        true
-    }
-
     fn is_stream(&self) -> bool {
         true
     }
