@@ -43,6 +43,14 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("setsid", "util-linux"),
     (PYTHON_SUITE, "libpython3.11-testsuite"),
     ("javac", "default-jdk-headless"),
+    ("ps", "procps"),
+    ("pgrep", "procps"),
+    ("pstree", "psmisc"),
+    ("top", "procps"),
+    ("free", "procps"),
+    ("uptime", "procps"),
+    ("vmstat", "procps"),
+    ("w", "procps"),
 ];
 
 /// A file of CPython's own test suite.

@@ -228,9 +228,59 @@ const LANGUAGES: &[Script] = &[
     ),
 ];
 
+/// Programs that look at processes. What they print of the others on the machine is not compared.
+const PROCPS: &[Script] = &[
+    (
+        "ps-of-one",
+        &["ps"],
+        "exec 2>/dev/null; sleep 77 & p=$!; sleep 0.3; ps -o stat=,comm=,args=,ni=,nlwp=,uid= -p $p; [ $(ps -o ppid= -p $p) = $$ ] && echo child; kill -STOP $p; sleep 0.1; ps -o stat= -p $p; kill -CONT $p; kill $p; wait $p; ps -p $p >/dev/null; echo $?",
+    ),
+    (
+        "ps-forest",
+        &["ps"],
+        "exec 2>/dev/null; bash -c 'sleep 71 & sleep 72 & wait' & p=$!; sleep 0.3; ps -ef --forest | grep -A2 \"'[s]leep 71 \\|[s]leep 7[12]\" | sed 's/.*[0-9] [ |\\_]*//' | grep '^sleep'; ps aux | grep -c '[s]leep 7[12]$'; pkill -P $p; wait",
+    ),
+    (
+        "ps-zombie",
+        &["ps"],
+        "bash -c 'sleep 0.1 & exec sleep 1' & p=$!; sleep 0.5; ps -o stat=,comm= --ppid $p; grep State /proc/$(pgrep -P $p)/status; wait",
+    ),
+    (
+        "ps-threads",
+        &["ps", "python3"],
+        "python3 -c 'import threading as t,time; [t.Thread(target=time.sleep,args=(2,)).start() for _ in range(4)]' & p=$!; sleep 1; ps -o nlwp= -p $p; ps -L -o lwp= -p $p | wc -l; ls /proc/$p/task | wc -l; wait",
+    ),
+    (
+        "pgrep-pkill",
+        &["pgrep"],
+        "exec 2>/dev/null; sleep 7701 & sleep 7702 & sleep 0.2; pgrep -c -P $$ sleep; pgrep -a -P $$ -f 'sleep 770' | cut -d' ' -f2-; pkill -P $$ -f 7701; echo $?; sleep 0.2; pgrep -c -P $$ sleep; pkill -KILL -P $$ sleep; wait; echo $?; pkill -P $$ nothing; echo $?",
+    ),
+    (
+        "pstree",
+        &["pstree"],
+        "exec 2>/dev/null; sleep 7 & sh -c 'sleep 8 & sleep 9 & wait' & p=$!; sleep 0.3; pstree -A $$; pstree -A -a $p; pkill -P $p; pkill -P $$; wait",
+    ),
+    (
+        "top",
+        &["top"],
+        "top -b -n1 -w 200 -p $$ | awk -v p=$$ '$1==p {print $8, $NF}'; top -b -n1 | grep -c '^Tasks:'",
+    ),
+    (
+        "machine",
+        &["free", "uptime", "vmstat", "w"],
+        "free -b | awk 'NR==2 {print $1, $2>0, NF}'; uptime | grep -c 'load average'; vmstat | awk 'END {print NF}'; w -h >/dev/null; echo $?; awk '{split($4,a,\"/\"); print a[1]>=1, a[2]>=a[1], NF}' /proc/loadavg",
+    ),
+    (
+        "proc-of-a-child",
+        &[],
+        "A=b sleep 5 & p=$!; sleep 0.3; tr '\\0' '\\n' </proc/$p/environ | grep ^A=; tr '\\0' ' ' </proc/$p/cmdline; readlink /proc/$p/exe; cat /proc/$p/comm; ls /proc/$p/fd; [ $(readlink /proc/$p/cwd) = $PWD ] && echo same; grep -c stack /proc/$p/maps; kill $p",
+    ),
+];
+
 fn main() {
     let args = suite::begin();
-    let groups: [(&str, &[Script]); 3] = [("shell", SHELL), ("tools", TOOLS), ("languages", LANGUAGES)];
+    let groups: [(&str, &[Script]); 4] =
+        [("shell", SHELL), ("tools", TOOLS), ("languages", LANGUAGES), ("procps", PROCPS)];
     let mut trials: Vec<Trial> = Vec::new();
     for (group, scripts) in groups {
         for (name, needs, script) in scripts {

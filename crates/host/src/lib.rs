@@ -16,6 +16,7 @@ pub mod boot;
 pub mod clock;
 pub mod code;
 pub mod file;
+pub mod foreign;
 mod huge;
 pub mod io;
 pub mod launch;

@@ -2,11 +2,11 @@
 //!
 //! Three states as in Drepper, "Futexes Are Tricky": 0 free, 1 held, 2 held and somebody may sleep.
 
-use crate::syscall6;
+use crate::{Errno, syscall6};
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU32, Ordering::*};
-use linux_raw_sys::general::{__NR_futex, FUTEX_WAIT, FUTEX_WAKE};
+use linux_raw_sys::general::{__NR_futex, __kernel_timespec, FUTEX_WAIT, FUTEX_WAKE};
 
 /// Mutual exclusion around `T`. Short critical sections only: no user copy, no wait inside.
 #[derive(Debug, Default)]
@@ -61,17 +61,32 @@ impl<T: ?Sized> Mutex<T> {
             }
             core::hint::spin_loop();
         }
+        let mut seconds = 0;
         while self.state.swap(2, Acquire) != 0 {
-            futex(&self.state, FUTEX_WAIT, 2);
+            if futex(&self.state, FUTEX_WAIT, 2) == TIMED_OUT {
+                seconds += 1;
+                if seconds >= PATIENCE {
+                    crate::thread::end_if_reaper_is_stuck();
+                }
+            }
         }
     }
 }
 
-/// One futex call on a kernel word, without the private flag: other processes of the instance share the word.
-fn futex(word: &AtomicU32, op: u32, value: u32) {
-    // SAFETY: the word is alive for the duration of the call; the host only reads it and sleeps or wakes. EINTR and
-    // EAGAIN are handled by the caller's loop.
-    unsafe { syscall6(__NR_futex, word.as_ptr() as usize, op as usize, value as usize, 0, 0, 0) };
+/// So often it looks before it believes that. Counted, not timed: a process that the host has stopped does not count.
+const PATIENCE: u32 = 5;
+/// A sleeper looks this often whether the one who holds the lock has been killed.
+static LOOK_AGAIN: __kernel_timespec = __kernel_timespec { tv_sec: 1, tv_nsec: 0 };
+/// What a sleep answers then.
+const TIMED_OUT: isize = -(Errno::TIMEDOUT.raw_os_error() as isize);
+
+/// One futex call on a kernel word, without the private flag: other processes of the instance share the word. The time
+/// is for sleeps; waking ignores it.
+fn futex(word: &AtomicU32, op: u32, value: u32) -> isize {
+    let time = &raw const LOOK_AGAIN as usize;
+    // SAFETY: the word is alive for the duration of the call; the host only reads it and the time, and sleeps or wakes.
+    // EINTR and EAGAIN are handled by the caller's loop.
+    unsafe { syscall6(__NR_futex, word.as_ptr() as usize, op as usize, value as usize, time, 0, 0) }
 }
 
 /// Unlocks when dropped.

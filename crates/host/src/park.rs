@@ -7,16 +7,32 @@ use crate::{Errno, Result, check, syscall3, syscall6};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::any::Any;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::*};
 use linux_raw_sys::general as g;
+
+/// What a blocking host call of a thread looks at and leaves behind; the assembly knows the layout.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Blocking {
+    /// Nonzero: a blocking host call must not begin; set by kicks.
+    pub(crate) interrupt: AtomicU32,
+    /// The stack pointer while such a call is under way, else 0.
+    pub(crate) sleeping_sp: AtomicUsize,
+}
+
+impl Blocking {
+    /// Of a thread that does not block.
+    const fn new() -> Blocking {
+        Blocking { interrupt: AtomicU32::new(0), sleeping_sp: AtomicUsize::new(0) }
+    }
+}
 
 /// One host thread's sleep.
 #[derive(Debug, Default)]
 pub struct Parker {
     /// 1: somebody has unparked it and it has not noticed yet.
     notified: AtomicU32,
-    /// Nonzero: a blocking host call must not begin; set by kicks.
-    interrupt: AtomicU32,
+    blocking: Blocking,
     /// 1 while it sleeps in ppoll, where the futex does not reach it.
     polling: AtomicU32,
     /// The host process and thread it belongs to.
@@ -27,7 +43,7 @@ pub struct Parker {
 
 /// Parkers of threads that run no program, by the host's number of the thread.
 static OTHERS: Mutex<BTreeMap<i32, Arc<Parker>>> = Mutex::new(BTreeMap::new());
-static NEVER: AtomicU32 = AtomicU32::new(0);
+static NEVER: Blocking = Blocking::new();
 
 impl Parker {
     /// A parker of the calling thread.
@@ -71,12 +87,22 @@ impl Parker {
 
     /// Forgets kicks so far: the caller is about to look at what they might have meant.
     pub fn clear_interrupt(&self) {
-        self.interrupt.store(0, SeqCst);
+        self.blocking.interrupt.store(0, SeqCst);
+    }
+
+    /// Whether the thread is in a blocking host call, or was when the host ended it.
+    pub(crate) fn is_blocking(&self) -> bool {
+        self.blocking.sleeping_sp.load(SeqCst) != 0
+    }
+
+    /// What the thread's blocking host calls look at.
+    pub(crate) fn blocking(&self) -> &Blocking {
+        &self.blocking
     }
 
     /// Called by the kick handler.
     pub(crate) fn interrupt(&self) {
-        self.interrupt.store(1, SeqCst);
+        self.blocking.interrupt.store(1, SeqCst);
     }
 
     /// Wakes the thread, now or when it next parks.
@@ -136,13 +162,13 @@ impl Parker {
             let op = (g::FUTEX_WAIT_BITSET) as usize;
             let args = [self.notified.as_ptr() as usize, op, 0, time_addr, 0, u32::MAX as usize];
             // SAFETY: the word and the time live across the call.
-            unsafe { syscall_blocking(g::__NR_futex, &args, &self.interrupt) }
+            unsafe { syscall_blocking(g::__NR_futex, &args, &self.blocking) }
         } else {
             let left = deadline_ns.map(|at| timespec(at.saturating_sub(crate::clock::monotonic_ns())));
             let left_addr = left.as_ref().map_or(0, |t| &raw const *t as usize);
             let args = [fds.as_mut_ptr() as usize, fds.len(), left_addr, 0, 8, 0];
             // SAFETY: `fds` is a live array of `struct pollfd`, the time a live struct.
-            unsafe { syscall_blocking(g::__NR_ppoll, &args, &self.interrupt) }
+            unsafe { syscall_blocking(g::__NR_ppoll, &args, &self.blocking) }
         };
         match check(raw) {
             Ok(0) if !fds.is_empty() => Err(Errno::TIMEDOUT),
@@ -165,9 +191,9 @@ pub fn current() -> Arc<Parker> {
     OTHERS.lock().entry(tid).or_insert_with(Parker::of_this_thread).clone()
 }
 
-/// The flag that keeps blocking host calls of the calling thread from beginning.
-pub(crate) fn interrupt_flag() -> &'static AtomicU32 {
-    crate::user::current_parker_ref().map_or(&NEVER, |parker| &parker.interrupt)
+/// What blocking host calls of the calling thread look at.
+pub(crate) fn interrupt_flag() -> &'static Blocking {
+    crate::user::current_parker_ref().map_or(&NEVER, |parker| &parker.blocking)
 }
 
 /// Gives the rest of the time slice away (sched_yield(2)).

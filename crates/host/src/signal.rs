@@ -184,7 +184,8 @@ pub fn forward_signals() -> Result<u64> {
     const SA_SIGINFO: usize = 4;
     let flags = SA_ONSTACK | SA_RESTORER | SA_SIGINFO;
     let mut ignored = 0;
-    let mut install = |signo: i32, action: Option<HostSigaction>| -> Result<()> {
+    // Whether it was ignored.
+    let mut install = |signo: i32, action: Option<HostSigaction>| -> Result<bool> {
         let mut old = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
         // SAFETY: reads the old action into a live struct of the kernel's layout.
         check(unsafe { syscall4(g::__NR_rt_sigaction, signo as usize, 0, &raw mut old as usize, 8) })?;
@@ -196,12 +197,22 @@ pub fn forward_signals() -> Result<u64> {
                 syscall4(g::__NR_rt_sigaction, signo as usize, &raw const action as usize, 0, 8)
             })?;
         }
-        Ok(())
+        Ok(old.handler == 1)
     };
     for signo in FORWARDED_SIGNALS.into_iter().chain([PARENT_GONE]) {
         install(signo, Some(HostSigaction { handler, flags, restorer, mask: u64::MAX }))?;
     }
     install(13, Some(HostSigaction { handler: 1, flags: 0, restorer: 0, mask: 0 }))?;
+    // Those nobody sends to a host process are only looked at.
+    for signo in (1..=64).filter(|signo| !FORWARDED_SIGNALS.contains(signo) && *signo != 13 && *signo != 17) {
+        install(signo, None)?;
+    }
+    if install(17, None)? {
+        // The kernel must be told of host processes that end.
+        let default = HostSigaction { handler: 0, flags: 0, restorer: 0, mask: 0 };
+        // SAFETY: SIG_DFL runs no code; no memory but `default`.
+        check(unsafe { syscall4(g::__NR_rt_sigaction, 17, &raw const default as usize, 0, 8) })?;
+    }
     Ok(ignored)
 }
 

@@ -20,7 +20,7 @@ use crate::{Errno, Result, check, syscall1, syscall2, syscall4, syscall5};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use linux_raw_sys::general as g;
 
 /// Bytes of a thread's signal stack: the host's largest frame, with AVX-512, and room for the handlers.
@@ -49,6 +49,35 @@ impl Resources {
         self.thread.parker().host_tid()
     }
 
+    /// Whether `parker` is the thread's.
+    pub fn is_of(&self, parker: &Arc<Parker>) -> bool {
+        Arc::ptr_eq(self.thread.parker(), parker)
+    }
+
+    /// Whether the thread has ended by itself.
+    pub fn has_left(&self) -> bool {
+        self.thread.has_left()
+    }
+
+    /// The thread is gone: nobody is to kick who has its number next.
+    pub fn forget_numbers(&self) {
+        self.thread.parker().bind(0, 0);
+    }
+
+    /// Whether the thread, which the host has ended, can be continued: it was in user mode or in a blocking host call.
+    pub fn is_resumable(&self) -> bool {
+        self.thread.anchor().is_in_user() || self.thread.parker().is_blocking()
+    }
+
+    /// What a thread that [is resumable](Self::is_resumable) has left.
+    pub fn remains(&self) -> Remains {
+        Remains {
+            thread: &raw const *self.thread as usize,
+            signal_stack: self.stacks + KERNEL_STACK_LEN,
+            parker: self.thread.parker().clone(),
+        }
+    }
+
     /// Whether a thread (not a process) is gone from its stacks.
     pub fn is_gone(&self) -> bool {
         self.alive.load(SeqCst) == 0
@@ -58,6 +87,61 @@ impl Resources {
 impl Drop for Resources {
     fn drop(&mut self) {
         arena::free_stack(self.stacks, STACKS_LEN);
+    }
+}
+
+/// What a thread that the host has ended needs to go on in another host process. The [`Resources`] it was taken from must
+/// live until that process is gone, too.
+#[derive(Debug)]
+pub struct Remains {
+    /// Address of its `HostThread`.
+    thread: usize,
+    /// First byte of its signal stack.
+    signal_stack: usize,
+    parker: Arc<Parker>,
+}
+
+impl Remains {
+    /// Whether `parker` is the thread's.
+    pub fn is_of(&self, parker: &Arc<Parker>) -> bool {
+        Arc::ptr_eq(&self.parker, parker)
+    }
+
+    /// Continues the thread in the calling host process, on a host thread of its own: as if it had been kicked.
+    ///
+    /// # Errors
+    /// Those of [`spawn`].
+    pub fn go_on_in_thread(self) -> Result<Resources> {
+        spawn(Kind::Thread, Parker::unbound(), continue_gone, Box::new(self))
+    }
+
+    /// Continues it on the calling host thread, whose own work is done.
+    pub fn go_on(self) -> ! {
+        let Remains { thread, signal_stack, parker } = self;
+        crate::user::note_leaving();
+        parker.bind(crate::signal::host_pid(), crate::signal::host_tid());
+        drop(parker);
+        // SAFETY: `remains` was called on the resources, which live until this host process is gone, too.
+        let thread = unsafe { &*(thread as *const HostThread) };
+        if let Err(errno) = crate::user::attach(thread, signal_stack, false) {
+            crate::boot::die(format_args!("cannot continue a host thread: {errno}"));
+        }
+        // SAFETY: the thread is gone, its stack lies in the arena as it left it, and this thread has its anchor now; which
+        // of the two places it was in, `is_resumable` has found out.
+        unsafe {
+            if thread.anchor().is_in_user() {
+                fncall::resume_gone();
+            }
+            crate::arch::resume_blocking(thread.parker().blocking());
+        }
+    }
+}
+
+/// The first function of a thread that goes on in place of one that is gone.
+fn continue_gone(data: Box<dyn Any + Send>) -> ! {
+    match data.downcast::<Remains>() {
+        Ok(remains) => (*remains).go_on(),
+        Err(_) => crate::boot::die(format_args!("a thread that has nobody to continue")),
     }
 }
 
@@ -169,10 +253,17 @@ pub(crate) fn set_mask(mask: u64) -> u64 {
 
 /// Ends the calling host thread; its process goes on.
 pub fn exit_thread() -> ! {
+    crate::user::note_leaving();
     loop {
         // SAFETY: does not return. Nothing on this stack is looked at again.
         unsafe { syscall1(g::__NR_exit, 0) };
     }
+}
+
+/// Ends the calling host process, which has nothing left to do.
+pub fn exit_process() -> ! {
+    crate::user::note_leaving();
+    crate::boot::exit(0)
 }
 
 /// A host process that has ended.
@@ -199,6 +290,33 @@ pub fn wait_for_child() -> Result<Dead> {
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
+    }
+}
+
+/// When the reaper began with the end of a host process, in nanoseconds of the monotonic clock; 0 while it has none.
+static REAPING_SINCE: AtomicU64 = AtomicU64::new(0);
+
+/// Does what there is to do about a host process that has ended. It takes locks that the dead may have held.
+pub fn reap(dead: Dead, work: fn(Dead)) {
+    REAPING_SINCE.store(crate::clock::monotonic_ns().max(1), SeqCst);
+    work(dead);
+    REAPING_SINCE.store(0, SeqCst);
+}
+
+/// Called by who has waited for a lock for a while: ends the instance when the reaper waits, too, and so long that only
+/// a host process that was killed can hold what it needs.
+pub(crate) fn end_if_reaper_is_stuck() {
+    const PATIENCE_NS: u64 = 5_000_000_000;
+    let since = REAPING_SINCE.load(SeqCst);
+    let stuck = since != 0 && crate::clock::monotonic_ns().saturating_sub(since) > PATIENCE_NS;
+    // The first process ends the others; one of its threads says why.
+    if stuck
+        && crate::signal::host_pid() == TIED_TO.load(SeqCst)
+        && REAPING_SINCE.compare_exchange(since, 0, SeqCst, SeqCst).is_ok()
+    {
+        crate::boot::die(format_args!(
+            "a host process was killed while it worked in the kernel, and holds what others need: nothing can go on"
+        ));
     }
 }
 
@@ -233,6 +351,7 @@ pub fn die_with(first: i32, tie: Tie) {
     if crate::signal::host_pid() == first || crate::signal::host_pid() != crate::signal::host_tid() {
         return;
     }
+    crate::foreign::allow_access();
     TIED_TO.store(first, SeqCst);
     let signo = if tie == Tie::Kill { 9 } else { PARENT_GONE };
     // SAFETY: no memory is involved.

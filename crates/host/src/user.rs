@@ -25,6 +25,8 @@ pub(crate) struct HostThread {
     parker: Arc<Parker>,
     /// Signals that came from outside the instance.
     forwarded: Forwarded,
+    /// 1 once the thread has nothing left to do.
+    left: AtomicU8,
 }
 
 impl HostThread {
@@ -34,11 +36,20 @@ impl HostThread {
             image_is_huge: AtomicBool::new(false),
             parker,
             forwarded: Forwarded::default(),
+            left: AtomicU8::new(0),
         }
     }
 
     pub(crate) fn parker(&self) -> &Arc<Parker> {
         &self.parker
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.left.load(Relaxed) != 0
+    }
+
+    pub(crate) fn anchor(&self) -> &Anchor {
+        &self.anchor
     }
 }
 
@@ -242,6 +253,13 @@ pub(crate) fn attach(thread: &HostThread, signal_stack: usize, program: bool) ->
     }
     debug_assert_eq!(SELECTOR.load(Relaxed), 1);
     Ok(())
+}
+
+/// The calling thread is about to end, or to go on as another one.
+pub(crate) fn note_leaving() {
+    if let Some(thread) = current_thread() {
+        thread.left.store(1, Relaxed);
+    }
 }
 
 /// Signals from outside that reached the calling thread.

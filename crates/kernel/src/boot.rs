@@ -7,6 +7,7 @@ use crate::{Errno, Result, stats, task};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use config::{BootConfig, exit_code};
+use core::sync::atomic::Ordering;
 use host::boot::die;
 use host::file::HostFd;
 use host::io::IoDst;
@@ -52,6 +53,7 @@ pub fn main() -> ! {
             "cannot take over system calls (Syscall User Dispatch, Linux 5.11 or later): {errno}"
         ));
     }
+    host::foreign::allow_access();
     let task = first_task(&root, &cwd);
     fs::tty::host::attach(&task.process);
     for fd in inherited {
@@ -101,7 +103,7 @@ pub fn main() -> ! {
     task.process.family.host_pid.store(host::signal::host_pid(), core::sync::atomic::Ordering::Relaxed);
     let status = task::run(&task, user);
     let status = task::exit::leave_first(&task, status);
-    let left = |process: &Arc<Process>| process.pid != FIRST_PID && process.family.ended.lock().is_none();
+    let left = |process: &Arc<Process>| process.pid > FIRST_PID && process.family.ended.lock().is_none();
     if status & 0x7f != 0 || task::processes().iter().any(left) {
         // Who was killed had no time to leave the terminal as it was.
         fs::tty::host::restore_settings();
@@ -189,17 +191,20 @@ fn host_limits() -> Limits {
 }
 
 fn first_task(root: &Arc<Dentry>, cwd: &Arc<Dentry>) -> Arc<Task> {
+    let mm = crate::mm::AddressSpace::new_for_boot();
+    task::make_init(Arc::new(host_cred()), FsContext::new(root.clone(), root.clone(), 0o022), host_limits());
     let process = Arc::new(Process::new(
         FIRST_PID,
         Arc::new(host_cred()),
-        crate::mm::AddressSpace::new_for_boot(),
+        mm,
         FdTable::new(),
         FsContext::new(root.clone(), cwd.clone(), host::boot::host_umask()),
         host_limits(),
     ));
+    process.family.exit_signal.store(linux_raw_sys::general::SIGCHLD as i32, Ordering::Relaxed);
     let task = Arc::new(Task::new(FIRST_PID, &process, host::park::current()));
     process.tasks.lock().push(task.clone());
-    task::register(&process);
+    task::enter(&process);
     task
 }
 
@@ -223,9 +228,9 @@ fn finish(config: &BootConfig, status: i32) -> ! {
     stats::report(config);
     let signo = status & 0x7f;
     if signo == 0 {
-        host::boot::exit(status >> 8 & 0xff);
+        task::exit::end_instance(status >> 8 & 0xff);
     }
     let core = if status & 0x80 != 0 { " (core dumped on Linux)" } else { "" };
     host::log::message(format_args!("killed by signal {signo} ({}){core}", crate::signal::name(signo)));
-    host::boot::exit(exit_code::SIGNAL_BASE + signo)
+    task::exit::end_instance(exit_code::SIGNAL_BASE + signo)
 }

@@ -1,6 +1,9 @@
 //! Raw host system calls, x86-64: number in rax, arguments in rdi rsi rdx r10 r8 r9, result in rax; rcx and r11 lost.
 
+use crate::park::Blocking;
 use core::arch::{asm, global_asm};
+use core::mem::offset_of;
+use core::sync::atomic::Ordering::Relaxed;
 
 macro_rules! raw_syscall {
     ($(#[$doc:meta] $name:ident($($arg:ident: $reg:tt),*);)*) => { $(
@@ -37,11 +40,18 @@ raw_syscall! {
     syscall6(a: "rdi", b: "rsi", c: "rdx", d: "r10", e: "r8", f: "r9");
 }
 
-// fncall_host_blocking(rdi = number, rsi = args: *const [usize; 6], rdx = flag: *const u32) -> rax
+// fncall_host_blocking(rdi = number, rsi = args: *const [usize; 6], rdx = blocking: *mut Blocking) -> rax
 //
-// A host call that may block, made only when *flag is 0. A kick that arrives between the test and the `syscall`
+// A host call that may block, made only when the flag is 0. A kick that arrives between the test and the `syscall`
 // instruction would otherwise be lost and the thread sleep on; the kick hook sees a rip in that window and moves
 // it to the label that answers -EINTR. Once `syscall` has begun, the host itself answers EINTR.
+//
+// While it blocks, what the caller is to find in its registers is on the stack, and the stack pointer in `blocking`: when
+// the host kills the process, `fncall_host_resume` returns from here in another one. The stack then:
+//
+//     address to go back to
+//     rbp r12 r13 r14 r15
+// sp  rbx
 global_asm!(
     r#"
     .pushsection .text.fncall_host,"ax",@progbits
@@ -50,6 +60,21 @@ global_asm!(
     .type fncall_host_blocking,@function
 fncall_host_blocking:
     .cfi_startproc
+    push rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbp, 0
+    push r12
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r12, 0
+    push r13
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r13, 0
+    push r14
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r14, 0
+    push r15
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r15, 0
     push rbx
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset rbx, 0
@@ -62,27 +87,46 @@ fncall_host_blocking:
     mov r10, [rcx + 24]
     mov r8, [rcx + 32]
     mov r9, [rcx + 40]
+    mov [rbx + {SLEEPING_SP}], rsp
     .global fncall_host_blocking_window
 fncall_host_blocking_window:
-    cmp dword ptr [rbx], 0
+    cmp dword ptr [rbx + {INTERRUPT}], 0
     jne fncall_host_blocking_interrupted
     .global fncall_host_blocking_syscall
 fncall_host_blocking_syscall:
     syscall
+1:  mov qword ptr [rbx + {SLEEPING_SP}], 0
+    .cfi_remember_state
     pop rbx
     .cfi_adjust_cfa_offset -8
+    pop r15
+    .cfi_adjust_cfa_offset -8
+    pop r14
+    .cfi_adjust_cfa_offset -8
+    pop r13
+    .cfi_adjust_cfa_offset -8
+    pop r12
+    .cfi_adjust_cfa_offset -8
+    pop rbp
+    .cfi_adjust_cfa_offset -8
     ret
-    .cfi_adjust_cfa_offset 8
+    .cfi_restore_state
     .global fncall_host_blocking_interrupted
 fncall_host_blocking_interrupted:
     mov rax, -4
-    pop rbx
-    .cfi_adjust_cfa_offset -8
-    ret
+    jmp 1b
+# fncall_host_resume(rdi = stack pointer of a sleep, rsi = its `blocking`): does not return to its caller.
+    .global fncall_host_resume
+fncall_host_resume:
+    mov rsp, rdi
+    mov rbx, rsi
+    jmp fncall_host_blocking_interrupted
     .cfi_endproc
     .size fncall_host_blocking, . - fncall_host_blocking
     .popsection
-"#
+"#,
+    INTERRUPT = const offset_of!(Blocking, interrupt),
+    SLEEPING_SP = const offset_of!(Blocking, sleeping_sp),
 );
 
 // fncall_host_clone(rdi = flags, rsi = child stack, rdx = child tid word) -> rax = tid, in the parent only
@@ -130,24 +174,30 @@ pub unsafe fn clone(flags: usize, stack: usize, child_tid: usize) -> isize {
 }
 
 unsafe extern "sysv64" {
-    fn fncall_host_blocking(number: usize, args: *const [usize; 6], flag: *const u32) -> isize;
+    fn fncall_host_blocking(number: usize, args: *const [usize; 6], blocking: *const Blocking) -> isize;
+    fn fncall_host_resume(sp: usize, blocking: *const Blocking) -> !;
     fn fncall_host_blocking_window();
     fn fncall_host_blocking_syscall();
     fn fncall_host_blocking_interrupted();
 }
 
-/// A host system call that may block, made only when `flag` is 0; `-EINTR` otherwise. A kick during it, or just
-/// before it, makes it return `-EINTR`.
+/// A host system call that may block, made only when nobody has interrupted `blocking`; `-EINTR` otherwise. A kick during
+/// it, or just before it, makes it return `-EINTR`.
 ///
 /// # Safety
 /// As [`syscall6`].
-pub unsafe fn syscall_blocking(
-    number: u32,
-    args: &[usize; 6],
-    flag: &core::sync::atomic::AtomicU32,
-) -> isize {
-    // SAFETY: passed on to the caller; `args` and `flag` are live references.
-    unsafe { fncall_host_blocking(number as usize, args, flag.as_ptr()) }
+pub unsafe fn syscall_blocking(number: u32, args: &[usize; 6], blocking: &Blocking) -> isize {
+    // SAFETY: passed on to the caller; `args` and `blocking` are live references, and of the latter only atomics change.
+    unsafe { fncall_host_blocking(number as usize, args, blocking) }
+}
+
+/// Returns, with `-EINTR`, from the [`syscall_blocking`] in which a thread was when the host killed its process.
+///
+/// # Safety
+/// That thread is gone, its stack intact; the calling thread has taken its place in everything else.
+pub unsafe fn resume_blocking(blocking: &Blocking) -> ! {
+    // SAFETY: the stack pointer was stored by `fncall_host_blocking`, whose frame is still there.
+    unsafe { fncall_host_resume(blocking.sleeping_sp.load(Relaxed), blocking) }
 }
 
 /// The kick hook: when `rip` stands between the test and the call of [`syscall_blocking`], where to go instead.

@@ -92,12 +92,11 @@ impl AddressSpace {
         task.process.mm.try_lock().is_some_and(|mm| core::ptr::eq(&**mm, self))
     }
 
-    /// Bytes in memory, and those of them that belong to files: the host's count for the calling process, with the
-    /// few pages of the kernel's code among them; what it last was for another.
-    pub fn resident(&self) -> (usize, usize) {
-        if self.is_current()
-            && let Some(status) = super::host_ranges::read_file(b"/proc/self/status")
-        {
+    /// Bytes in memory, and those of them that belong to files: the host's count for the host process `pid` that lives
+    /// in it, with the few pages of the kernel's code among them; what it last was when that cannot be read.
+    pub fn resident(&self, pid: i32) -> (usize, usize) {
+        let path = alloc::format!("/proc/{pid}/status");
+        if let Some(status) = super::host_ranges::read_file(path.as_bytes()) {
             let kib = |name: &str| {
                 let text = core::str::from_utf8(&status).ok()?;
                 let value = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -5,7 +5,7 @@ use super::info::SigInfo;
 use super::job;
 use super::pending::Added;
 use super::set::SigSet;
-use crate::task::{Process, Resource, Task};
+use crate::task::{KERNEL_PID, Process, Resource, Task};
 use crate::vfs::PollEvents;
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -85,6 +85,10 @@ pub fn to_task(task: &Task, info: SigInfo) -> Result<()> {
 /// As [`to_process`].
 pub fn queue_to_process(process: &Arc<Process>, info: SigInfo) -> Result<Sent> {
     let signo = info.signo();
+    if process.pid == KERNEL_PID {
+        // It has no handlers and cannot be killed (`SIGNAL_UNKILLABLE`).
+        return Ok(Sent::Ignored);
+    }
     prepare(process, signo);
     let kept = process.tasks.lock().first().map(|leader| leader.signals.kept()).unwrap_or_default();
     if is_ignored(process, kept, signo) {
@@ -107,6 +111,9 @@ pub fn queue_to_process(process: &Arc<Process>, info: SigInfo) -> Result<Sent> {
 /// As [`to_task`].
 pub fn queue_to_task(task: &Task, info: SigInfo) -> Result<Sent> {
     let signo = info.signo();
+    if task.process.pid == KERNEL_PID {
+        return Ok(Sent::Ignored);
+    }
     prepare(&task.process, signo);
     if is_ignored(&task.process, task.signals.kept(), signo) {
         return Ok(Sent::Ignored);

@@ -1,7 +1,7 @@
 //! kill(2), tkill(2), tgkill(2).
 
 use crate::signal::{self, SigInfo, set};
-use crate::task::{Current, Process, Task, find_process, processes};
+use crate::task::{Current, KERNEL_PID, Process, Task, find_process, processes};
 use crate::uaccess::Args;
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -122,14 +122,14 @@ pub(super) fn to_group(cur: &Current<'_>, pgid: i32, signo: i32, info: SigInfo) 
     result
 }
 
-/// To every process but the caller's own. Those that may not be sent to do not count.
+/// To every process but the caller's own and the first of all. Those that may not be sent to do not count.
 fn to_all(cur: &Current<'_>, signo: i32, info: SigInfo) -> Result<()> {
     let mut result = Err(Errno::SRCH);
-    for process in processes().iter().filter(|process| !Arc::ptr_eq(process, cur.process())) {
+    for process in
+        processes().iter().filter(|process| process.pid != KERNEL_PID && !Arc::ptr_eq(process, cur.process()))
+    {
         let one = send(cur, process, signo, info);
-        if one != Err(Errno::PERM) && result != Ok(()) {
-            result = one;
-        }
+        result = if one == Err(Errno::PERM) { result.or(Ok(())) } else { one };
     }
     result
 }

@@ -43,6 +43,7 @@ mod getsockopt;
 mod getuid;
 mod inotify;
 mod ioctl;
+mod kcmp;
 mod kill;
 mod link;
 pub mod list;

@@ -3,7 +3,7 @@
 use super::kill::{by_user, check, find_by_tid, to_group};
 use crate::fs::pidfd::{self, PIDFD_THREAD, Target};
 use crate::signal::{self, SigInfo};
-use crate::task::{Current, may_trace};
+use crate::task::{Current, access};
 use crate::uaccess::Args;
 use crate::vfs::{Fd, File};
 use crate::{Errno, Result};
@@ -118,7 +118,7 @@ pub fn sys_pidfd_getfd(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     if target.has_ended() {
         return Err(Errno::SRCH);
     }
-    may_trace(cur, &target.process)?;
+    access::may_trace(&target.process)?;
     let files = target.task().map_or_else(|| target.process.files.lock().clone(), |task| task.files());
     let file: Arc<File> = files.get(args.i32(1))?;
     Ok(cur.install(file, true)? as usize)

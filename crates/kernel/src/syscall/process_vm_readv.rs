@@ -1,9 +1,8 @@
-//! process_vm_readv(2) and process_vm_writev(2), on the calling process itself.
+//! process_vm_readv(2) and process_vm_writev(2).
 
-use crate::task::{Current, find_process};
+use crate::task::{Current, Process, access};
 use crate::uaccess::{Args, get_iovec};
 use crate::{Errno, Result};
-use alloc::sync::Arc;
 use host::io::Segment;
 use usercopy::{copy_from_user, copy_to_user};
 
@@ -12,16 +11,25 @@ const CHUNK: usize = 4096;
 
 /// process_vm_readv(2): process, local pieces and their number, remote pieces and their number, flags.
 pub fn sys_process_vm_readv(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
-    transfer(cur, args, |local, remote| (local, remote))
+    transfer(cur, args, |process, local, remote, buf| {
+        let read = access::read_memory(process, remote, buf)?;
+        Ok(read - copy_to_user(local, &buf[..read]))
+    })
 }
 
 /// process_vm_writev(2): the other direction.
 pub fn sys_process_vm_writev(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
-    transfer(cur, args, |local, remote| (remote, local))
+    transfer(cur, args, |process, local, remote, buf| {
+        let read = buf.len() - copy_from_user(buf, local);
+        access::write_memory(process, remote, &buf[..read])
+    })
 }
 
-/// Copies between the pieces; `direction` tells destination and source.
-fn transfer(cur: &Current<'_>, args: &Args, direction: fn(usize, usize) -> (usize, usize)) -> Result<usize> {
+/// Copies between an address of the caller and one of the process, by way of the buffer; answers how many bytes.
+type Copy = fn(&Process, usize, usize, &mut [u8]) -> Result<usize>;
+
+/// Copies between the pieces.
+fn transfer(cur: &Current<'_>, args: &Args, copy: Copy) -> Result<usize> {
     if args.usize(5) != 0 {
         return Err(Errno::INVAL);
     }
@@ -30,19 +38,20 @@ fn transfer(cur: &Current<'_>, args: &Args, direction: fn(usize, usize) -> (usiz
     if local.iter().all(|piece| piece.len == 0) || remote.is_empty() {
         return Ok(0);
     }
-    let other = find_process(args.i32(0)).ok_or(Errno::SRCH)?;
-    if !Arc::ptr_eq(&other, cur.process()) {
-        // Memory of another process cannot be reached from here: as for one that may not be traced.
-        return Err(Errno::PERM);
-    }
+    let pid = args.i32(0);
+    let own = pid == cur.process().pid;
+    let other = if own { Some(cur.process().clone()) } else { super::kill::find_by_tid(pid) };
+    let other = other.ok_or(Errno::SRCH)?;
+    access::may_trace(&other)?;
     let (mut local, mut remote) = (Pieces::new(&local), Pieces::new(&remote));
     let mut buf = [0; CHUNK];
     let mut done = 0;
     while let (Some(here), Some(there)) = (local.next(), remote.next()) {
         let len = here.len.min(there.len).min(CHUNK);
-        let (to, from) = direction(here.addr, there.addr);
-        let read = len - copy_from_user(&mut buf[..len], from);
-        let written = read - copy_to_user(to, &buf[..read]);
+        let written = match copy(&other, here.addr, there.addr, &mut buf[..len]) {
+            Err(Errno::SRCH) => return Err(Errno::SRCH),
+            copied => copied.unwrap_or_default(),
+        };
         done += written;
         local.advance(written);
         remote.advance(written);

@@ -1,11 +1,12 @@
 //! setuid(2), setreuid(2), setresuid(2), setfsuid(2), setgroups(2) and their like: changing credentials, with the
 //! effect on capabilities that capabilities(7) describes.
 
-use crate::task::{Cred, Current};
+use crate::task::{Cred, Current, Resource, process_count};
 use crate::uaccess::{Args, get};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 
 const CAP_SETGID: u32 = 6;
 const CAP_SETUID: u32 = 7;
@@ -22,12 +23,21 @@ const NGROUPS_MAX: usize = 65536;
 
 /// Changes the credentials of the calling process with `change`.
 fn change(cur: &Current<'_>, change: impl FnOnce(&mut Cred) -> Result<usize>) -> Result<usize> {
-    let mut slot = cur.process().cred.lock();
+    let process = cur.process();
+    let mut slot = process.cred.lock();
     let old = slot.clone();
     let mut new = (*old).clone();
     let value = change(&mut new)?;
     fix_capabilities(&old, &mut new);
+    process.note_new_cred(&old, &new);
+    let uid = new.uid;
     *slot = Arc::new(new);
+    drop(slot);
+    if uid != old.uid {
+        // It was not one of the user's yet.
+        let (others, limit) = (process_count(uid).saturating_sub(1), process.limit(Resource::Nproc));
+        process.family.over_limit.store(uid != 0 && others as u64 > limit, Relaxed);
+    }
     Ok(value)
 }
 

@@ -358,9 +358,9 @@ static TABLE: [Option<Entry>; COUNT] = {
         307 "sendmmsg" Partial Some(super::send::sys_sendmmsg), "no MSG_OOB";
         308 "setns" Missing None, "";
         309 "getcpu" Full Some(super::sched::sys_getcpu), "";
-        310 "process_vm_readv" Partial Some(super::process_vm_readv::sys_process_vm_readv), "the calling process only, others answer EPERM";
-        311 "process_vm_writev" Partial Some(super::process_vm_readv::sys_process_vm_writev), "the calling process only, others answer EPERM";
-        312 "kcmp" Missing None, "";
+        310 "process_vm_readv" Full Some(super::process_vm_readv::sys_process_vm_readv), "";
+        311 "process_vm_writev" Full Some(super::process_vm_readv::sys_process_vm_writev), "";
+        312 "kcmp" Partial Some(super::kcmp::sys_kcmp), "no KCMP_EPOLL_TFD";
         313 "finit_module" Missing None, "";
         314 "sched_setattr" Full Some(super::sched::sys_sched_setattr), "";
         315 "sched_getattr" Full Some(super::sched::sys_sched_getattr), "";

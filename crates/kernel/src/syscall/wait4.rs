@@ -3,8 +3,8 @@
 use crate::fs::pidfd;
 use crate::signal::{take_continue_report, take_stop_report};
 use crate::sync::wait_until;
-use crate::task::{Current, Process, exit};
-use crate::uaccess::{Args, put, put_bytes};
+use crate::task::{Current, Process, Usage, add_usage, exit};
+use crate::uaccess::{Args, put};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
@@ -34,17 +34,24 @@ const P_PIDFD: u32 = 3;
 struct Report {
     child: Arc<Process>,
     what: What,
-    usage: [u8; 144],
+    usage: Usage,
 }
 
 /// Waits for a child; `Ok(None)`: there are some, and nothing to report with `WNOHANG`.
 fn wait(cur: &Current<'_>, which: Which, options: u32) -> Result<Option<Report>> {
     let me = cur.process().clone();
-    let matches = |child: &Arc<Process>| match which {
-        Which::Any => true,
-        Which::Pid(pid) => child.pid == pid,
-        Which::Group(pgid) => child.pgid.load(Relaxed) == pgid,
-        Which::Process(address) => Arc::as_ptr(child).addr() == address,
+    let own_only = options & g::__WNOTHREAD != 0;
+    let tid = cur.task.tid;
+    let matches = |child: &Arc<Process>| {
+        if own_only && child.family.parent_tid.load(Relaxed) != tid {
+            return false;
+        }
+        match which {
+            Which::Any => true,
+            Which::Pid(pid) => child.pid == pid,
+            Which::Group(pgid) => child.pgid.load(Relaxed) == pgid,
+            Which::Process(address) => Arc::as_ptr(child).addr() == address,
+        }
     };
     // `__WCLONE`: only children without SIGCHLD; without `__WALL`: only those with it.
     let kind = |child: &Arc<Process>| {
@@ -57,8 +64,10 @@ fn wait(cur: &Current<'_>, which: Which, options: u32) -> Result<Option<Report>>
         for child in children.iter().filter(|child| matches(child) && kind(child)) {
             any = true;
             if options & g::WEXITED != 0
-                && let Some((status, usage)) = *child.family.ended.lock()
+                && let Some((status, mut usage)) = *child.family.ended.lock()
             {
+                // With what it has waited for itself (`RUSAGE_BOTH`).
+                add_usage(&mut usage, &child.family.children_usage.lock());
                 return Some(Ok(Some(Report { child: child.clone(), what: What::Ended(status), usage })));
             }
             let consume = options & g::WNOWAIT == 0;
@@ -71,7 +80,7 @@ fn wait(cur: &Current<'_>, which: Which, options: u32) -> Result<Option<Report>>
             } else {
                 continue;
             };
-            return Some(Ok(Some(Report { child: child.clone(), what, usage: [0; 144] })));
+            return Some(Ok(Some(Report { child: child.clone(), what, usage: Usage::default() })));
         }
         match any {
             false => Some(Err(Errno::CHILD)),
@@ -81,12 +90,14 @@ fn wait(cur: &Current<'_>, which: Which, options: u32) -> Result<Option<Report>>
     };
     loop {
         let report = wait_until(&me.signals.child_events, None, look)??;
-        if let Some(Report { child, what: What::Ended(_), .. }) = &report
+        if let Some(Report { child, what: What::Ended(_), usage }) = &report
             && options & g::WNOWAIT == 0
-            && !exit::forget(child)
         {
-            // Another thread was first.
-            continue;
+            if !exit::forget(child) {
+                // Another thread was first.
+                continue;
+            }
+            add_usage(&mut me.family.children_usage.lock(), usage);
         }
         return Ok(report);
     }
@@ -112,11 +123,11 @@ pub fn sys_wait4(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         What::Stopped(signo) => signo << 8 | 0x7f,
         What::Continued => 0xffff,
     };
-    if args.usize(3) != 0 {
-        put_bytes(args.usize(3), &report.usage)?;
-    }
     if args.usize(1) != 0 {
         put(args.usize(1), &status)?;
+    }
+    if args.usize(3) != 0 {
+        put(args.usize(3), &report.usage)?;
     }
     Ok(report.child.pid as usize)
 }
@@ -144,14 +155,14 @@ pub fn sys_waitid(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         }
         _ => return Err(Errno::INVAL),
     };
-    let report = wait(cur, which, if nonblock { options | g::WNOHANG } else { options })?;
-    if report.is_none() && nonblock && options & g::WNOHANG == 0 {
-        return Err(Errno::AGAIN);
-    }
-    // struct siginfo: signo, errno, code; padding that stays as it is; pid, uid, status.
-    let (mut info, mut child) = ([0i32; 3], [0i32; 3]);
-    let mut usage = [0; 144];
-    if let Some(report) = report {
+    let report = match wait(cur, which, if nonblock { options | g::WNOHANG } else { options }) {
+        Ok(None) if nonblock && options & g::WNOHANG == 0 => Err(Errno::AGAIN),
+        report => report,
+    };
+    // The six members of struct siginfo that are written: signo, errno, code; pid, uid, status. Zeros when there is
+    // nothing to report, also because of an error.
+    let mut info = [[0i32; 3]; 2];
+    if let Ok(Some(report)) = &report {
         let (code, status) = match report.what {
             What::Ended(status) if status & 0x7f == 0 => (g::CLD_EXITED, status >> 8 & 0xff),
             What::Ended(status) if status & 0x80 != 0 => (g::CLD_DUMPED, status & 0x7f),
@@ -160,16 +171,15 @@ pub fn sys_waitid(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             What::Continued => (g::CLD_CONTINUED, g::SIGCONT as i32),
         };
         let uid = report.child.cred().uid as i32;
-        info = [g::SIGCHLD as i32, 0, code as i32];
-        child = [report.child.pid, uid, status];
-        usage = report.usage;
-    }
-    if args.usize(4) != 0 {
-        put_bytes(args.usize(4), &usage)?;
+        info = [[g::SIGCHLD as i32, 0, code as i32], [report.child.pid, uid, status]];
+        if args.usize(4) != 0 {
+            put(args.usize(4), &report.usage)?;
+        }
     }
     if args.usize(2) != 0 {
-        put(args.usize(2), &info)?;
-        put(args.usize(2).wrapping_add(16), &child)?;
+        put(args.usize(2), &info[0])?;
+        // Behind four bytes of padding.
+        put(args.usize(2).wrapping_add(16), &info[1])?;
     }
-    Ok(0)
+    report.map(|_| 0)
 }

@@ -9,7 +9,7 @@
 //! ```
 
 use super::exec::Image;
-use super::{Current, Process, Task, exit, find_process, processes, register};
+use super::{Current, FIRST_PID, KERNEL_PID, Process, Task, exit, find_process, processes, register};
 use crate::fs::pidfd;
 use crate::mm::AddressSpace;
 use crate::signal::TaskSignals;
@@ -102,7 +102,8 @@ const CAP_SYS_ADMIN: u32 = 21;
 const CAP_SYS_RESOURCE: u32 = 24;
 const CAP_CHECKPOINT_RESTORE: u32 = 40;
 
-static LAST_PID: AtomicI32 = AtomicI32::new(2);
+static LAST_PID: AtomicI32 = AtomicI32::new(FIRST_PID);
+static MADE: AtomicU64 = AtomicU64::new(2);
 /// Numbers asked for by `set_tid` whose tasks are not in the tables yet.
 static PID_LOCK: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
@@ -189,13 +190,35 @@ fn reserve_pidfd(cur: &Current<'_>, args: &CloneArgs) -> Result<Reserved> {
 
 fn check_limits(cur: &Current<'_>) -> Result<()> {
     let cred = cur.cred();
-    let all = processes();
-    let tasks = |process: &Arc<Process>| process.tasks.lock().len().max(1);
-    let own: usize = all.iter().filter(|process| process.cred().uid == cred.uid).map(tasks).sum();
-    let total: usize = all.iter().map(tasks).sum();
+    let (own, total) = count_tasks(cred.uid);
     let exempt = cred.uid == 0 || cred.capable(CAP_SYS_ADMIN) || cred.capable(CAP_SYS_RESOURCE);
     let limit = cur.process().limit(super::Resource::Nproc);
     if total >= MAX_TASKS || !exempt && own as u64 >= limit { Err(Errno::AGAIN) } else { Ok(()) }
+}
+
+/// How many threads the processes of a user have, and how many there are; one that has ended counts until it was waited
+/// for.
+fn count_tasks(uid: u32) -> (usize, usize) {
+    let mut all = processes();
+    all.retain(|process| process.pid != KERNEL_PID);
+    let tasks = |process: &Arc<Process>| process.tasks.lock().len().max(1);
+    let own = all.iter().filter(|process| process.cred().uid == uid).map(tasks).sum();
+    (own, all.iter().map(tasks).sum())
+}
+
+/// How many threads the processes of a user have, as `RLIMIT_NPROC` counts them.
+pub fn process_count(uid: u32) -> usize {
+    count_tasks(uid).0
+}
+
+/// The number that was given out last.
+pub fn last_pid() -> i32 {
+    LAST_PID.load(Relaxed)
+}
+
+/// How many processes and threads were made since boot.
+pub fn made() -> u64 {
+    MADE.load(Relaxed)
 }
 
 /// A number nobody has: `set_tid`, unless that is 0.
@@ -231,6 +254,7 @@ fn new_pid(cur: &Current<'_>, set_tid: i32) -> Result<i32> {
         // There are far fewer tasks than numbers.
         if !taken(pid) && !claimed.contains(&pid) {
             LAST_PID.store(pid, Relaxed);
+            MADE.fetch_add(1, Relaxed);
             return Ok(pid);
         }
     }
@@ -280,6 +304,9 @@ fn new_process(cur: &Current<'_>, args: &CloneArgs, pid: i32) -> Process {
         // It was made for the parent alone.
         drop(process.files.lock().remove(reserved.fd));
     }
+    let made_by = if has(g::CLONE_PARENT) { parent.family.parent_tid.load(Relaxed) } else { cur.task.tid };
+    process.family.parent_tid.store(made_by, Relaxed);
+    process.family.oom_score_adj.store(parent.family.oom_score_adj.load(Relaxed), Relaxed);
     process
 }
 
@@ -383,7 +410,7 @@ fn make_thread(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
 }
 
 /// Enters a new process where everybody finds it.
-fn enter(process: &Arc<Process>) {
+pub fn enter(process: &Arc<Process>) {
     if let Some(parent) = find_process(process.ppid.load(Relaxed)) {
         parent.family.children.lock().push(process.clone());
     }

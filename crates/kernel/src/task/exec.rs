@@ -18,6 +18,7 @@ use crate::vfs::Fd;
 use crate::{Errno, Result};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use linux_raw_sys::general::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 use loader::LoadError;
 
@@ -84,8 +85,17 @@ pub fn execveat(
     if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(ExecError::of_errno(Errno::INVAL, path));
     }
+    // Whether it was too many then counts, and whether it still is.
+    let family = &cur.process().family;
+    if family.over_limit.load(Relaxed) {
+        let count = super::process_count(cur.cred().uid);
+        if count as u64 > cur.process().limit(super::Resource::Nproc) {
+            return Err(ExecError::of_errno(Errno::AGAIN, path));
+        }
+        family.over_limit.store(false, Relaxed);
+    }
     let image = Image::find(cur, dirfd, path, flags, strings)?;
-    if cur.process().family.borrowed.load(core::sync::atomic::Ordering::Relaxed) {
+    if cur.process().family.borrowed.load(Relaxed) {
         return super::move_out(cur, image).map_err(|errno| ExecError::of_errno(errno, path));
     }
     load::replace(cur, image)
@@ -105,6 +115,7 @@ fn describe(errno: Errno) -> &'static str {
         Errno::IO => "reading the file failed",
         Errno::INVAL => "invalid argument",
         Errno::BADF => "bad descriptor",
+        Errno::AGAIN => "the user has too many processes",
         _ => "cannot be executed",
     }
 }

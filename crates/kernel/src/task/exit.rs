@@ -1,20 +1,18 @@
 //! The end of threads and processes (exit(2), wait(2)), and of the host processes behind them.
 
-use super::{Process, Task, find_process, processes, unregister};
+use super::family::Usage;
+use super::{FIRST_PID, KERNEL_PID, Process, Task, find_process, processes, unregister};
 use crate::signal;
 use crate::vfs::{FdTable, PollEvents};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed, Ordering::SeqCst};
 use host::mutex::{Mutex, MutexGuard, OnceLock};
 use host::park::Parker;
 use host::thread::{Dead, exit_thread, kill_process, wait_for_child};
-use linux_raw_sys::general::SIGCHLD;
-
-/// pid 1, the kernel's own: it reaps orphans at once.
-const KERNEL_PID: i32 = 1;
+use linux_raw_sys::general::{SI_USER, SIGCHLD};
 
 static FIRST_HOST_PID: AtomicI32 = AtomicI32::new(0);
 static REAPER: OnceLock<Arc<Parker>> = OnceLock::new();
@@ -52,7 +50,7 @@ pub fn reap(_: Box<dyn Any + Send>) -> ! {
         match wait_for_child() {
             Ok(dead) => {
                 let _working = hold_reaper();
-                host_process_gone(dead);
+                host::thread::reap(dead, host_process_gone);
             }
             // Until there is one.
             Err(_) => drop(reaper_parker().park(&mut [], None)),
@@ -69,7 +67,13 @@ pub fn hold_reaper() -> MutexGuard<'static, ()> {
     REAPING.lock()
 }
 
+/// The program has ended, and what it left is being killed: no end is a surprise any more.
+static INSTANCE_ENDS: AtomicBool = AtomicBool::new(false);
+
 fn host_process_gone(dead: Dead) {
+    if INSTANCE_ENDS.load(SeqCst) {
+        return;
+    }
     let found = processes().into_iter().find(|process| {
         // The lock is held while the number is not known yet.
         let _leader = process.family.leader.lock();
@@ -78,8 +82,11 @@ fn host_process_gone(dead: Dead) {
     let zombie =
         || ORPHANED.lock().extract_if(.., |p| p.family.host_pid.load(Relaxed) == dead.host_pid).next();
     let Some(process) = found.or_else(zombie) else { return };
-    process.tasks.lock().clear();
-    process_gone(&process, dead.status & 0xff);
+    let as_usual = dead.status == 0 && process.family.ended.lock().is_some();
+    if !as_usual && super::death::bury(&process, dead) {
+        // Its stand-in comes here, too.
+        return;
+    }
     let resources =
         (process.family.leader.lock().take(), core::mem::take(&mut *process.family.threads.lock()));
     drop(resources);
@@ -101,7 +108,7 @@ pub fn leave(task: &Arc<Task>, status: i32) -> ! {
     let status = final_status(&process);
     process_gone(&process, status);
     drop(process);
-    host::boot::exit(0)
+    host::thread::exit_process()
 }
 
 /// [`thread_gone`] for the calling thread, whichever task it is by now: execve(2) may have made it the first one.
@@ -121,7 +128,7 @@ pub fn current_is_tied() -> bool {
     processes().iter().any(|p| p.family.host_pid.load(Relaxed) == pid && p.family.tied.load(Relaxed))
 }
 
-/// The end of the first process's first thread: waits for its other threads, then ends what is left of the instance.
+/// The end of the first process's first thread: waits for its other threads. Answers the wait status.
 pub fn leave_first(task: &Arc<Task>, status: i32) -> i32 {
     let process = &task.process;
     if !end_thread(task, status) {
@@ -131,12 +138,21 @@ pub fn leave_first(task: &Arc<Task>, status: i32) -> i32 {
             let _ = crate::sync::wait_until(&process.signals.child_events, None, gone);
         }
     }
-    for other in processes() {
-        if other.pid != process.pid {
+    final_status(process)
+}
+
+/// Ends the instance: kills what the program has left running, and the calling host process exits.
+pub fn end_instance(code: i32) -> ! {
+    let all = processes();
+    INSTANCE_ENDS.store(true, SeqCst);
+    for other in &all {
+        if other.pid != FIRST_PID {
             kill_process(other.family.host_pid.load(Relaxed));
         }
     }
-    final_status(process)
+    // One of those may hold any lock now, that of the heap, too.
+    core::mem::forget(all);
+    host::boot::exit(code)
 }
 
 /// A thread ends: its robust futexes, its `clear_child_tid`, its place in the process. Answers whether it was the last:
@@ -153,8 +169,15 @@ pub fn thread_gone(task: &Arc<Task>, status: i32) -> bool {
     drop((task.unshared.files.lock().take(), task.unshared.fs.lock().take()));
     let mut tasks = task.process.tasks.lock();
     tasks.retain(|each| !Arc::ptr_eq(each, task));
+    if task.tid == task.process.pid {
+        *task.process.family.dead_leader.lock() = Some(task.clone());
+    }
     let last = tasks.is_empty();
+    let heir = tasks.iter().find(|task| task.tid == task.process.pid).or(tasks.first()).map(|task| task.tid);
     drop(tasks);
+    if let Some(heir) = heir {
+        give_to_thread(task, heir);
+    }
     task.process.family.pidfd_events.wake_all(PollEvents::IN);
     if last {
         task.process.signals.with(|shared| *shared.exit.get_or_insert(status));
@@ -162,6 +185,25 @@ pub fn thread_gone(task: &Arc<Task>, status: i32) -> bool {
     // `leave_first` and execve(2) wait for this.
     task.process.signals.child_events.wake_all(PollEvents::empty());
     last
+}
+
+/// A thread ends before its process: its children count as those of another thread. To them it is an end of their parent
+/// (prctl(PR_SET_PDEATHSIG)).
+fn give_to_thread(task: &Task, heir: i32) {
+    let children = task.process.family.children.lock().clone();
+    for child in children.iter().filter(|child| child.family.parent_tid.load(Relaxed) == task.tid) {
+        child.family.parent_tid.store(heir, Relaxed);
+        tell_death(child);
+    }
+}
+
+/// Sends the signal a process wants when its parent ends.
+fn tell_death(child: &Arc<Process>) {
+    let signo = child.death_signal.load(Relaxed);
+    if signo != 0 {
+        // A standard signal always has room.
+        let _ = signal::to_process(child, signal::SigInfo::user(signo, SI_USER as i32, 0, 0));
+    }
 }
 
 /// A process ends with this wait status: closes its files, gives its children away, becomes a zombie and tells its
@@ -172,7 +214,8 @@ pub fn process_gone(process: &Arc<Process>, status: i32) {
         return;
     }
     let own = process.family.host_pid.load(Relaxed) == host::signal::host_pid();
-    let usage = if own { host::system::rusage(0) } else { [0; 144] };
+    // The kind is always known.
+    let usage = if own { host::clock::rusage(0).unwrap_or_default() } else { Usage::default() };
     let files = core::mem::replace(&mut *process.files.lock(), FdTable::new());
     close_all(files);
     release_memory(process);
@@ -190,7 +233,7 @@ pub fn process_gone(process: &Arc<Process>, status: i32) {
     }
     *process.family.ended.lock() = Some((status, usage));
     if exit_signal != 0 {
-        signal::child_exited(process, exit_signal, status, (ticks_at(&usage, 0), ticks_at(&usage, 16)));
+        signal::child_exited(process, exit_signal, status, (ticks_at(&usage, 0), ticks_at(&usage, 2)));
     }
     drop(guard);
     process.family.pidfd_events.wake_all(PollEvents::IN);
@@ -199,11 +242,9 @@ pub fn process_gone(process: &Arc<Process>, status: i32) {
     }
 }
 
-/// Clock ticks of a `struct timeval` in a `struct rusage`.
-fn ticks_at(usage: &[u8; 144], at: usize) -> i64 {
-    let word =
-        |at: usize| usage.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, i64::from_ne_bytes);
-    word(at) * 100 + word(at + 8) / 10_000
+/// Clock ticks of the `struct timeval` at a word of a `struct rusage`.
+fn ticks_at(usage: &Usage, at: usize) -> i64 {
+    usage[at] * 100 + usage[at + 1] / 10_000
 }
 
 /// Lets go of the address space, unless somebody else lives in it.
@@ -244,13 +285,19 @@ fn give_children_away(process: &Arc<Process>) {
     }
     for child in children {
         child.ppid.store(heir.as_ref().map_or(KERNEL_PID, |heir| heir.pid), SeqCst);
-        let death_signal = child.death_signal.load(Relaxed);
-        if death_signal != 0 {
-            // A standard signal always has room.
-            let _ = signal::to_process(&child, signal::SigInfo::kernel(death_signal));
+        if let Some(heir) = &heir {
+            child.family.parent_tid.store(heir.pid, Relaxed);
         }
+        // Nobody is to get a signal it has not asked for (`reparent_leader`).
+        child.family.exit_signal.store(SIGCHLD as i32, Relaxed);
+        tell_death(&child);
         let ended = child.family.ended.lock().is_some();
         match &heir {
+            Some(heir) if ended && signal::leaves_no_zombies(heir) => {
+                heir.family.children.lock().push(child.clone());
+                forget(&child);
+                continue;
+            }
             Some(heir) => {
                 heir.family.children.lock().push(child);
                 if ended {
@@ -277,6 +324,8 @@ pub fn forget(process: &Arc<Process>) -> bool {
     }
     unregister(process);
     process.family.pidfd_events.wake_all(PollEvents::IN | PollEvents::HUP);
+    let leader = process.family.dead_leader.lock().take();
+    drop(leader);
     if process.family.leader.lock().is_some() {
         // Its host process may still be on its stack: the reaper lets go of that.
         ORPHANED.lock().push(process.clone());

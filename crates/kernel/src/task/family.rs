@@ -1,6 +1,6 @@
 //! Parents and children: the family of a process, and what the host keeps for it.
 
-use super::Process;
+use super::{Process, Task};
 use crate::sync::WaitQueue;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,13 +8,37 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 use host::mutex::Mutex;
 use host::thread::Resources;
 
+/// `struct rusage` as words: user time, system time (seconds and microseconds each), then 14 counts.
+pub type Usage = [i64; 18];
+
+/// Adds `more` to `sum`, member by member; of the largest resident set (the fifth word) the larger one counts.
+pub fn add_usage(sum: &mut Usage, more: &Usage) {
+    for (n, (sum, more)) in sum.iter_mut().zip(more).enumerate() {
+        *sum = if n == 4 { (*sum).max(*more) } else { sum.saturating_add(*more) };
+    }
+    for seconds in [0, 2] {
+        sum[seconds] += sum[seconds + 1] / 1_000_000;
+        sum[seconds + 1] %= 1_000_000;
+    }
+}
+
 /// The part of a process that its parent and the reaper look at.
 #[derive(Default)]
 pub struct Family {
     /// Children, zombies included, oldest first.
     pub children: Mutex<Vec<Arc<Process>>>,
     /// The wait status and `struct rusage`, once it has ended.
-    pub ended: Mutex<Option<(i32, [u8; 144])>>,
+    pub ended: Mutex<Option<(i32, Usage)>>,
+    /// `struct rusage` of the children that were waited for, and of theirs (`RUSAGE_CHILDREN`).
+    pub children_usage: Mutex<Usage>,
+    /// Its first thread, once that has ended: /proc goes on to show it.
+    pub dead_leader: Mutex<Option<Arc<Task>>>,
+    /// /proc/PID/oom_score_adj.
+    pub oom_score_adj: AtomicI32,
+    /// It has become a user who has too many processes, and executed nothing since (`PF_NPROC_EXCEEDED`).
+    pub over_limit: AtomicBool,
+    /// The thread of the parent that made it (`__WNOTHREAD`), or the one that has taken its place.
+    pub parent_tid: AtomicI32,
     /// The signal its parent gets when it ends; 0 for none.
     pub exit_signal: AtomicI32,
     /// The host process it lives in; 0 while it borrows its parent's (vfork(2)).
@@ -46,6 +70,16 @@ impl Family {
         let ino = LAST_PID_INODE.fetch_add(1, Relaxed) + 1;
         inodes.push((tid, ino));
         ino
+    }
+
+    /// Looks at what each host thread lives on.
+    pub fn with_resources(&self, mut look: impl FnMut(&Resources)) {
+        if let Some(leader) = &*self.leader.lock() {
+            look(leader);
+        }
+        for resources in self.threads.lock().iter() {
+            look(resources);
+        }
     }
 
     /// Gives back what threads that are gone have left.

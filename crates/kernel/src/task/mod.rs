@@ -1,22 +1,29 @@
 //! Processes and threads: what belongs to each, and the loop that runs a thread.
 
+pub mod access;
 mod clone;
 mod cred;
 mod current;
+mod death;
 mod exec;
 pub mod exit;
 mod family;
+mod init;
 mod limits;
 mod process;
 mod run;
 
-pub use clone::{CloneArgs, Reserved, clone, move_out};
+pub use clone::{CloneArgs, Reserved, clone, enter, last_pid, made, move_out, process_count};
 pub use cred::Cred;
 pub use current::{Current, current_task, signal_pending};
 pub use exec::{ExecError, Strings, execve, execveat};
+pub use family::{Usage, add_usage};
+pub use init::make_init;
 pub use limits::{Limits, Resource};
 pub use process::{
-    ExecInfo, FIRST_PID, FsContext, Process, Task, Unshared, find_process, may_trace, processes, register,
-    unregister,
+    ExecInfo, FIRST_PID, FsContext, Process, Task, Unshared, find_process, processes, register, unregister,
 };
 pub use run::{run, run_image};
+
+/// The kernel's own process: parent of the program and of orphans.
+pub const KERNEL_PID: i32 = 1;

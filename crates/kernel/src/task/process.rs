@@ -6,7 +6,6 @@ use crate::mm::AddressSpace;
 use crate::signal::{ProcessSignals, TaskSignals};
 use crate::time::ProcessTimers;
 use crate::vfs::{Dentry, FdTable};
-use crate::{Errno, Result};
 use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use host::mutex::Mutex;
@@ -182,6 +181,17 @@ impl Process {
         self.cred.lock().clone()
     }
 
+    /// What follows from a change of who it is: nobody may look into it any more, and its parent's death is no concern
+    /// of it (`commit_creds`).
+    pub fn note_new_cred(&self, old: &Cred, new: &Cred) {
+        let ids = |cred: &Cred| [cred.euid, cred.egid, cred.fsuid, cred.fsgid];
+        if ids(old) != ids(new) || new.cap_permitted & !old.cap_permitted != 0 {
+            // `fs.suid_dumpable` is 0.
+            self.dumpable.store(0, Relaxed);
+            self.death_signal.store(0, Relaxed);
+        }
+    }
+
     /// Changes limits and what is derived from them.
     pub fn set_limits(&self, limits: Limits) {
         self.nofile.store(limits.soft(Resource::Nofile), Relaxed);
@@ -266,26 +276,6 @@ impl core::fmt::Debug for Task {
         write!(f, "Task({})", self.tid)
     }
 }
-
-/// Whether the caller may look into `target` and change it (`ptrace_may_access` with `PTRACE_MODE_ATTACH_REALCREDS`).
-///
-/// # Errors
-/// `EPERM`.
-pub fn may_trace(cur: &super::Current<'_>, target: &Arc<Process>) -> Result<()> {
-    if Arc::ptr_eq(cur.process(), target) {
-        return Ok(());
-    }
-    let (mine, other) = (cur.cred(), target.cred());
-    let users = [other.uid, other.euid, other.suid].iter().all(|id| *id == mine.uid);
-    let groups = [other.gid, other.egid, other.sgid].iter().all(|id| *id == mine.gid);
-    let dumpable = target.dumpable.load(Relaxed) == 1;
-    let subset = other.cap_permitted & !mine.cap_permitted == 0;
-    let allowed = users && groups && dumpable && subset || mine.capable(CAP_SYS_PTRACE);
-    if allowed { Ok(()) } else { Err(Errno::PERM) }
-}
-
-/// Look into any process (capabilities(7)).
-const CAP_SYS_PTRACE: u32 = 19;
 
 static PROCESSES: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
 

@@ -121,6 +121,11 @@ impl Anchor {
         }
     }
 
+    /// Whether the thread of this anchor is in user mode, or was when the host ended it.
+    pub fn is_in_user(&self) -> bool {
+        self.mode.load(Relaxed) == IN_USER
+    }
+
     /// Forgets that `context` is in the processor.
     pub(crate) fn forget(&self, context: *const Context) {
         if core::ptr::eq(self.live.load(Relaxed), context) {

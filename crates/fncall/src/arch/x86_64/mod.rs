@@ -25,6 +25,7 @@ pub use context::{Context, Fault};
 pub use entry::{jump_entry_addr_bare, jump_entry_addr_hosted, syscall_fn_entry};
 pub use hosted::{INITIAL_TLS_ABOVE, INITIAL_TLS_BELOW};
 pub use regs::{GeneralRegs, TRAP_KICK, TRAP_REENTRY, TRAP_SYSCALL, UserContext};
+pub use run::resume_gone;
 pub use signal::{FaultAction, HandlerConfig, KernelFault, install_handlers};
 pub use sud::{disable_sud, enable_sud};
 #[doc(hidden)]

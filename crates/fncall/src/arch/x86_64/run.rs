@@ -6,11 +6,11 @@ use core::arch::asm;
 use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, Ordering::Relaxed, compiler_fence};
 
-use super::anchor::{Anchor, Switching, TASK_SIZE_MAX, has_fsgsbase, this_anchor, user_fsbase};
+use super::anchor::{Anchor, IN_KERNEL, Switching, TASK_SIZE_MAX, has_fsgsbase, this_anchor, user_fsbase};
 use super::context::{Context, Fault, Place};
 use super::entry::{
     SLOW_FLAGS, fncall_call_entry_bare, fncall_call_entry_hosted, fncall_enter_bare, fncall_enter_bare_iret,
-    fncall_enter_hosted, fncall_enter_hosted_iret,
+    fncall_enter_hosted, fncall_enter_hosted_iret, fncall_exit_tail,
 };
 use super::regs::{TRAP_KICK, TRAP_REENTRY};
 use super::{hosted, linux, xstate};
@@ -34,6 +34,31 @@ macro_rules! enter {
         );
         came_back != 0
     }};
+}
+
+/// Goes on in the kernel as a thread that the host ended while it was in user mode: there
+/// [`run_bare`](Context::run_bare) returns with [`TRAP_KICK`], on that thread's kernel stack. For a kernel whose stacks
+/// and contexts outlive its threads, because processes share them.
+///
+/// # Safety
+/// - The thread is gone, and [`Anchor::is_in_user`] holds for its anchor, which is now the calling thread's.
+/// - Its kernel stack and context are as it left them, and nobody else goes on there.
+pub unsafe fn resume_gone() -> ! {
+    // SAFETY: the caller's promises: the anchor and its context are valid; what lies at `kernel_rsp` are rbx, rbp and the
+    // address behind the entry of `run_bare`, as the tail expects.
+    unsafe {
+        let anchor = this_anchor();
+        let context = anchor.current.load(Relaxed);
+        (*context).report(TRAP_KICK);
+        anchor.mode.store(IN_KERNEL, Relaxed);
+        asm!(
+            "mov rsp, {sp}",
+            "jmp {tail}",
+            sp = in(reg) anchor.kernel_rsp.load(Relaxed),
+            tail = sym fncall_exit_tail,
+            options(noreturn),
+        );
+    }
 }
 
 /// What `prepare` decided.

@@ -1,5 +1,8 @@
-//! Files about the machine: read from the host's /proc when they are read here, never written.
+//! Files about the machine: read from the host's /proc when they are read here, never written. What they say of processes
+//! is the kernel's.
 
+use super::usage;
+use crate::task;
 use crate::vfs::FileType;
 use crate::{Errno, Result};
 use alloc::vec::Vec;
@@ -45,13 +48,41 @@ pub fn mode(path: &[u8]) -> Result<u32> {
     Ok(u32::from(stat.stx_mode) & 0o7777)
 }
 
-/// Content of a file below the host's /proc.
+/// Content of a file below the host's /proc, with the kernel's own counts of processes in it.
 pub fn read(path: &[u8]) -> Result<Vec<u8>> {
     // Limits of what is the kernel's own.
     if let Some(text) = path.strip_prefix(b"sys/kernel/").and_then(crate::ipc::proc::limit) {
         return Ok(text);
     }
-    read_file(&full(path))
+    let text = read_file(&full(path))?;
+    Ok(match path {
+        b"loadavg" => with_own_tasks(&text),
+        b"stat" => with_own_counts(&text),
+        _ => text,
+    })
+}
+
+/// /proc/loadavg: the averages are the host's; running threads, all threads and the last number are the kernel's.
+fn with_own_tasks(text: &[u8]) -> Vec<u8> {
+    let averages: Vec<&[u8]> = text.split(|&b| b == b' ').take(3).collect();
+    let (running, all) = usage::running();
+    [&averages.join(&b' ')[..], alloc::format!(" {running}/{all} {}\n", task::last_pid()).as_bytes()].concat()
+}
+
+/// /proc/stat: how many threads were made, run and wait for the disk.
+fn with_own_counts(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for line in text.split_inclusive(|&b| b == b'\n') {
+        match line.split(|&b| b == b' ').next() {
+            Some(b"processes") => out.extend(alloc::format!("processes {}\n", task::made()).into_bytes()),
+            Some(b"procs_running") => {
+                out.extend(alloc::format!("procs_running {}\n", usage::running().0).into_bytes());
+            }
+            Some(b"procs_blocked") => out.extend_from_slice(b"procs_blocked 0\n"),
+            _ => out.extend_from_slice(line),
+        }
+    }
+    out
 }
 
 /// Content of a host file of moderate size.

@@ -1,7 +1,7 @@
 //! /proc (proc(5)): the kernel's own processes, and what the host says of the machine.
 //!
-//! `node` is the tree: which names there are and what each is. `process` and `fds` write what is in the files of a
-//! process; `machine` passes on what the host's /proc says of the machine.
+//! `node` is the tree: which names there are and what each is. `process`, `status` and `fds` write what is in the files of a
+//! process, `usage` asks the host what it has used; `machine` passes on what the host's /proc says of the machine.
 
 mod fds;
 mod machine;
@@ -10,6 +10,7 @@ mod node;
 mod process;
 mod status;
 mod text;
+mod usage;
 mod vm;
 
 use crate::Result;

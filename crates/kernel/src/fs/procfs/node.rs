@@ -1,8 +1,10 @@
 //! The tree of /proc: what each name is.
 
 use super::text::Text;
+use super::usage::Whose;
 use super::{ProcFs, fds, machine, process};
 use crate::ipc::proc as ipc;
+use crate::task::access::{self, Ids, may_access};
 use crate::task::{Cred, Process, Task, find_process, processes};
 use crate::vfs::{
     CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, NewNode, OpenFlags,
@@ -14,6 +16,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
+use core::sync::atomic::Ordering::Relaxed;
 use host::file::HostFd;
 use host::io::{IoDst, IoSrc};
 
@@ -30,7 +33,7 @@ enum What {
     Process(Arc<Process>),
     TaskDir(Arc<Process>),
     Task(Arc<Process>, Arc<Task>),
-    File(Arc<Process>, Arc<Task>, usize),
+    File(Arc<Process>, Arc<Task>, usize, Whose),
     /// `exe`, `cwd`, `root`.
     Link(Arc<Process>, &'static str),
     FdDir(Arc<Process>),
@@ -76,8 +79,38 @@ fn caller() -> Result<Arc<Task>> {
     crate::task::current_task().ok_or(Errno::NOENT)
 }
 
+/// The thread that /proc/PID shows: the first one, even when it has ended, or when all have.
 fn main_task(process: &Arc<Process>) -> Result<Arc<Task>> {
-    process.tasks.lock().first().cloned().ok_or(Errno::SRCH)
+    if let Some(ended) = process.family.dead_leader.lock().clone() {
+        return Ok(ended);
+    }
+    let tasks = process.tasks.lock();
+    let leader = tasks.iter().find(|task| task.tid == process.pid).or(tasks.first());
+    leader.cloned().ok_or(Errno::NOENT)
+}
+
+/// A process by its number, or by that of a thread: there is a directory for those too, which no listing shows.
+fn by_number(number: i32) -> Option<What> {
+    if let Some(process) = find_process(number) {
+        return Some(What::Process(process));
+    }
+    processes().into_iter().find_map(|process| {
+        let task = process.tasks.lock().iter().find(|task| task.tid == number).cloned()?;
+        Some(What::Task(process, task))
+    })
+}
+
+/// The threads that /proc/PID/task shows, the first one as long as the process is there.
+fn tasks(process: &Arc<Process>) -> Vec<Arc<Task>> {
+    let mut tasks: Vec<_> = process.family.dead_leader.lock().iter().cloned().collect();
+    tasks.extend(process.tasks.lock().iter().cloned());
+    tasks.sort_by_key(|task| task.tid);
+    tasks
+}
+
+/// Whether the caller may follow the links of a process and see what they lead to (`proc_fd_access_allowed`).
+fn may_follow(process: &Arc<Process>) -> Result<()> {
+    if may_access(process, Ids::Fs) { Ok(()) } else { Err(Errno::ACCESS) }
 }
 
 fn number<T: core::str::FromStr>(name: &[u8]) -> Option<T> {
@@ -102,7 +135,7 @@ impl What {
 
     fn mode(&self) -> u32 {
         match self {
-            What::File(_, _, n) => process::FILES[*n].1,
+            What::File(_, _, n, _) => process::FILES[*n].1,
             What::FdInfo(..) => 0o400,
             What::Ipc(_) => 0o444,
             What::Memory(_) => 0o600,
@@ -147,7 +180,10 @@ impl What {
             What::Process(_) => hasher.write_u8(2),
             What::TaskDir(_) => hasher.write_u8(3),
             What::Task(_, task) => hasher.write_i32(task.tid),
-            What::File(_, task, n) => hasher.write(&[(task.tid as u8), *n as u8]),
+            What::File(_, task, n, whose) => {
+                hasher.write_i32(task.tid);
+                hasher.write(&[*n as u8, *whose as u8]);
+            }
             What::FdDir(_) => hasher.write_u8(4),
             What::FdLink(_, fd) => hasher.write_i32(*fd),
             What::FdInfoDir(_) => hasher.write_u8(5),
@@ -175,7 +211,7 @@ impl What {
                 "sys" => Ok(What::Machine(b"sys".to_vec(), FileType::Directory)),
                 "sysvipc" => Ok(What::IpcDir),
                 _ if machine::ROOT.contains(&text) => Ok(What::Machine(name.to_vec(), machine::kind(name)?)),
-                _ => number(name).and_then(find_process).map(What::Process).ok_or(Errno::NOENT),
+                _ => number(name).and_then(by_number).ok_or(Errno::NOENT),
             },
             What::Machine(path, FileType::Directory) => {
                 let path = [path, &b"/"[..], name].concat();
@@ -186,16 +222,17 @@ impl What {
                 "fd" => Ok(What::FdDir(p.clone())),
                 "fdinfo" => Ok(What::FdInfoDir(p.clone())),
                 "task" => Ok(What::TaskDir(p.clone())),
-                _ => Self::task_entry(p, &main_task(p)?, text),
+                process::CHILDREN => Err(Errno::NOENT),
+                _ => Self::task_entry(p, &main_task(p)?, text, Whose::Process),
             },
             What::Task(p, task) => match text {
                 "fd" => Ok(What::FdDir(p.clone())),
                 "fdinfo" => Ok(What::FdInfoDir(p.clone())),
-                _ => Self::task_entry(p, task, text),
+                _ => Self::task_entry(p, task, text, Whose::Thread),
             },
             What::TaskDir(p) => {
                 let tid: i32 = number(name).ok_or(Errno::NOENT)?;
-                let task = p.tasks.lock().iter().find(|task| task.tid == tid).cloned();
+                let task = tasks(p).into_iter().find(|task| task.tid == tid);
                 Ok(What::Task(p.clone(), task.ok_or(Errno::NOENT)?))
             }
             What::FdDir(p) | What::FdInfoDir(p) => {
@@ -221,7 +258,7 @@ impl What {
     }
 
     /// What /proc/PID and /proc/PID/task/TID have in common.
-    fn task_entry(p: &Arc<Process>, task: &Arc<Task>, name: &str) -> Result<What> {
+    fn task_entry(p: &Arc<Process>, task: &Arc<Task>, name: &str, whose: Whose) -> Result<What> {
         match name {
             "net" => return Ok(What::NetDir),
             "ns" => return Ok(What::NsDir),
@@ -232,7 +269,7 @@ impl What {
             return Ok(What::Link(p.clone(), link));
         }
         let n = process::FILES.iter().position(|(known, _)| *known == name).ok_or(Errno::NOENT)?;
-        Ok(What::File(p.clone(), task.clone(), n))
+        Ok(What::File(p.clone(), task.clone(), n, whose))
     }
 
     /// The number that `name` is, in a directory of processes, threads or descriptors.
@@ -267,15 +304,12 @@ impl What {
             What::Process(_) | What::Task(..) => {
                 let is_task = matches!(self, What::Task(..));
                 DIRS.iter().filter(|name| !is_task || **name != "task").for_each(|name| add(name));
-                process::FILES.iter().for_each(|(name, _)| add(name));
+                let files = process::FILES.iter().map(|(name, _)| name);
+                files.filter(|name| is_task || **name != process::CHILDREN).for_each(|name| add(name));
                 LINKS.iter().for_each(|name| add(name));
                 add("mem");
             }
-            What::TaskDir(p) => {
-                let mut tids: Vec<i32> = p.tasks.lock().iter().map(|task| task.tid).collect();
-                tids.sort_unstable();
-                tids.iter().for_each(|tid| add(&alloc::format!("{tid}")));
-            }
+            What::TaskDir(p) => tasks(p).iter().for_each(|task| add(&alloc::format!("{}", task.tid))),
             What::NetDir => NET.iter().for_each(|(name, _)| add(name)),
             What::FdDir(p) | What::FdInfoDir(p) => {
                 let files = p.files.lock().clone();
@@ -299,9 +333,13 @@ impl Inode for Node {
 
     fn stat(&self) -> Result<Stat> {
         let now = TimeSpec::from_ns(self.fs.made_ns);
+        let mode = self.what.mode();
         let (uid, gid) = self.what.process().map_or((0, 0), |process| {
             let cred = process.cred();
-            (cred.euid, cred.egid)
+            // What a process that must not be looked into has is root's (`task_dump_owner`).
+            let own =
+                process.dumpable.load(Relaxed) == 1 || self.kind() == FileType::Directory && mode == 0o555;
+            if own { (cred.euid, cred.egid) } else { (0, 0) }
         });
         let dir = self.kind() == FileType::Directory;
         let size = match &self.what {
@@ -311,7 +349,7 @@ impl Inode for Node {
         Ok(Stat {
             dev: 0x16,
             ino: self.what.ino(),
-            mode: self.kind().mode_bits() | self.what.mode(),
+            mode: self.kind().mode_bits() | mode,
             nlink: if dir { 2 } else { 1 },
             uid,
             gid,
@@ -341,12 +379,19 @@ impl Inode for Node {
         if mask & 2 != 0 && matches!(self.what, What::Machine(..)) {
             return Err(Errno::ACCESS);
         }
-        // A process may always look at itself.
-        let own = self.what.process().is_some_and(|process| process.cred().euid == cred.euid);
-        if own && mask & 2 == 0 {
-            return Ok(());
+        if let What::FdInfoDir(process) = &self.what {
+            may_follow(process)?;
         }
-        cred.check_mode(&self.stat()?, mask)
+        let result = cred.check_mode(&self.stat()?, mask);
+        // A process may always look at its own descriptors (`proc_fd_permission`).
+        match &self.what {
+            What::FdDir(process) | What::FdLink(process, _)
+                if caller().is_ok_and(|task| Arc::ptr_eq(&task.process, process)) =>
+            {
+                Ok(())
+            }
+            _ => result,
+        }
     }
 
     fn cache_policy(&self) -> CachePolicy {
@@ -370,6 +415,7 @@ impl Inode for Node {
                 Ok(alloc::format!("{}/task/{}", task.process.pid, task.tid).into_bytes())
             }
             What::RootLink(target) => Ok(target.as_bytes().to_vec()),
+            What::Link(p, _) | What::FdLink(p, _) if may_follow(p).is_err() => Err(Errno::ACCESS),
             What::Link(p, _) => match self.magic_link().ok_or(Errno::NOENT)?? {
                 MagicLink::Dentry(dentry) => Ok(fds::dentry_text(p, &dentry)),
                 MagicLink::Inode(_) => Err(Errno::NOENT),
@@ -385,6 +431,8 @@ impl Inode for Node {
 
     fn magic_link(&self) -> Option<Result<MagicLink>> {
         match &self.what {
+            What::Link(p, _) | What::FdLink(p, _) if may_follow(p).is_err() => Some(Err(Errno::ACCESS)),
+            What::Link(p, _) if p.family.ended.lock().is_some() => Some(Err(Errno::NOENT)),
             What::Link(p, name) => Some(match *name {
                 "cwd" => Ok(MagicLink::Dentry(p.fs.lock().cwd.lock().clone())),
                 "root" => Ok(MagicLink::Dentry(p.fs.lock().root.lock().clone())),
@@ -400,11 +448,13 @@ impl Inode for Node {
 
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
         match &self.what {
-            What::File(p, task, n) => {
+            What::File(p, task, n, whose) => {
                 let (name, mode) = process::FILES[*n];
+                process::may_open(name, p)?;
+                let whose = *whose;
                 let (p, task) = (p.clone(), task.clone());
                 let writer = task.clone();
-                let generate = Box::new(move || process::read(name, &p, &task));
+                let generate = Box::new(move || process::read(name, &p, &task, whose));
                 Ok(if mode & 0o200 != 0 {
                     Text::writable(generate, Box::new(move |bytes| process::write(name, &writer, bytes)))
                 } else {
@@ -432,8 +482,11 @@ impl Inode for Node {
                 Ok(Text::readable(Box::new(move || ipc::table(name).ok_or(Errno::NOENT))))
             }
             What::Memory(p) => {
-                let host = host::file::open(None, b"/proc/self/mem", flags.bits() & 3, 0, 0)?;
-                Ok(Box::new(ProcMem { pid: p.pid, host }))
+                may_follow(p)?;
+                let home = access::host_home(p).ok_or(Errno::SRCH)?;
+                let path = alloc::format!("/proc/{home}/mem");
+                let host = host::file::open(None, path.as_bytes(), flags.bits() & 3, 0, 0)?;
+                Ok(Box::new(ProcMem { process: p.clone(), host }))
             }
             what if what.kind() == FileType::Directory => Ok(Box::new(OpenDir { what: what.clone() })),
             _ => Err(Errno::LOOP),
@@ -478,29 +531,31 @@ impl FileOps for OpenDir {
     }
 }
 
-/// /proc/PID/mem of the caller itself: the host's, which also writes where the program may only read, as Linux
-/// does for debuggers. What is the kernel's is not there.
+/// /proc/PID/mem: the host's, which also writes where the program may only read, as Linux does for debuggers. What is
+/// the kernel's is not there. It stays the memory of the process that it was opened for, whoever reads.
 struct ProcMem {
-    pid: i32,
+    process: Arc<Process>,
     host: HostFd,
 }
 
 impl ProcMem {
     /// The length to offer the host at `offset`: up to the kernel, when that lies behind.
     fn check(&self, offset: u64, len: usize) -> Result<usize> {
-        let own = crate::task::current_task().is_some_and(|task| task.process.pid == self.pid);
         let offset = usize::try_from(offset).map_err(|_| Errno::IO)?;
-        if own && usercopy::access_ok(offset, len) {
+        if usercopy::access_ok(offset, len) {
             return Ok(len);
         }
         let to_page_end = (4096 - offset % 4096).min(len);
-        if own && usercopy::access_ok(offset, to_page_end) { Ok(to_page_end) } else { Err(Errno::IO) }
+        if usercopy::access_ok(offset, to_page_end) { Ok(to_page_end) } else { Err(Errno::IO) }
     }
 }
 
 impl FileOps for ProcMem {
     fn read(&self, dst: &mut IoDst<'_>, offset: u64, _nonblock: bool) -> Result<usize> {
         let len = self.check(offset, dst.remaining().min(64 << 10))?;
+        if access::host_home(&self.process).is_none() {
+            return Ok(0);
+        }
         let mut bytes = alloc::vec![0; len];
         let count = self.host.read(&mut IoDst::kernel(&mut bytes), Some(offset))?;
         dst.put(&bytes[..count])

@@ -25,12 +25,13 @@ pub struct VmStats {
     pub brk_start: usize,
 }
 
-/// Those of a process.
+/// Those of a process; nothing once it has ended.
 pub fn of(process: &Process) -> VmStats {
+    let Some(home) = crate::task::access::host_home(process) else { return VmStats::default() };
     // The lock is let go first: the address space looks at the caller's process again.
     let mm = process.mm.lock().clone();
     let vm = mm.vm_stats();
-    let (resident, shared_resident) = mm.resident();
+    let (resident, shared_resident) = mm.resident(home);
     VmStats {
         size: vm.sizes.total,
         peak: vm.peak,

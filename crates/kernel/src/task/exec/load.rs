@@ -8,6 +8,7 @@ use crate::task::{Current, ExecInfo, Task};
 use crate::vfs::MmapSource;
 use crate::{Errno, Result};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
 use host::mutex::Mutex;
 
 /// Bytes of stack below the arguments that are there from the start (`setup_arg_pages`).
@@ -52,6 +53,8 @@ fn become_leader(cur: &mut Current<'_>) {
     let task = Arc::new(Task { name: Mutex::new(*old.name.lock()), signals, ..new });
     task.parker.set_slot(Some(task.clone()));
     *process.tasks.lock() = alloc::vec![task.clone()];
+    let ended = process.family.dead_leader.lock().take();
+    drop(ended);
     // After the exchange: what is sent from now on reaches the new one.
     signal::move_pending(old, &task);
     cur.reload = true;
@@ -98,9 +101,11 @@ fn enter(cur: &mut Current<'_>, image: &Image) -> Result<()> {
         code,
         data,
     };
+    let same = image.cred.uid == image.cred.euid && image.cred.gid == image.cred.egid;
+    process.dumpable.store(i32::from(same), Relaxed);
     *process.cred.lock() = Arc::new(image.cred.clone());
     cur.task.set_comm(&image.comm);
-    cur.task.clear_child_tid.store(0, core::sync::atomic::Ordering::Relaxed);
+    cur.task.clear_child_tid.store(0, Relaxed);
     *cur.task.robust_list.lock() = (0, 0);
 
     cur.user.reset();
