@@ -175,7 +175,7 @@ fncall_jump_entry_\kind\()_end:
 fncall_call_entry_\kind:
     .cfi_startproc
     pop qword ptr gs:[{ANCHOR_RIP}]     # the return address; a bad stack faults here, as the user's fault
-    .cfi_undefined rip
+    .cfi_adjust_cfa_offset -8           # what was popped is still below rsp
 fncall_call_entry_\kind\()_begin:
     mov gs:[{SCRATCH}], r11
     mov r11, gs:[{CURRENT}]
