@@ -4,7 +4,7 @@
 
 use std::arch::global_asm;
 
-use super::common::{self, kick_me_later, program};
+use super::common::{self, AVX, has, kick_me_later, program};
 use fncall::{Context, GeneralRegs, TRAP_KICK, TRAP_SYSCALL};
 
 /// A fresh thread, prepared as the including file wants it.
@@ -323,7 +323,7 @@ fn ymm_pattern() -> Vec<u8> {
 
 #[test]
 fn upper_halves_survive_a_system_call() {
-    if !std::is_x86_feature_detected!("avx") {
+    if !has(AVX) {
         return;
     }
     on_thread(|| {
@@ -342,7 +342,7 @@ fn upper_halves_survive_a_system_call() {
 
 #[test]
 fn upper_halves_survive_another_context() {
-    if !std::is_x86_feature_detected!("avx") {
+    if !has(AVX) {
         return;
     }
     on_thread(|| {
@@ -365,7 +365,7 @@ fn upper_halves_survive_another_context() {
 
 #[test]
 fn upper_halves_survive_a_kick() {
-    if !std::is_x86_feature_detected!("avx") {
+    if !has(AVX) {
         return;
     }
     on_thread(|| {
@@ -388,7 +388,7 @@ fn upper_halves_survive_a_kick() {
 
 #[test]
 fn a_detached_context_moves_to_another_thread() {
-    if !std::is_x86_feature_detected!("avx") {
+    if !has(AVX) {
         return;
     }
     let from = ymm_pattern();
@@ -413,7 +413,7 @@ fn a_detached_context_moves_to_another_thread() {
 
 #[test]
 fn a_clone_has_the_live_state_too() {
-    if !std::is_x86_feature_detected!("avx") {
+    if !has(AVX) {
         return;
     }
     on_thread(|| {

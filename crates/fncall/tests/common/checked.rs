@@ -5,7 +5,7 @@ use std::arch::global_asm;
 
 use fncall::Context;
 
-use super::common::program;
+use super::common::{AVX, has, program};
 
 global_asm!(
     ".globl checked_jump_bare, checked_jump_hosted, checked_call, checked_bad",
@@ -103,7 +103,7 @@ pub fn new(entry: unsafe extern "sysv64" fn(), flags: usize) -> Context {
     (g.rax, g.r8, g.rflags) = (usize::MAX, flags, 0x202);
     (g.rbx, g.rbp, g.rsi, g.rdi) = (0xbbbb, g.rsp ^ STACK_AT, 0x6666, 0x7777);
     (g.r10, g.r12, g.r13, g.r14, g.r15) = (10, 12, 13, 14, 15);
-    g.r9 = usize::from(std::is_x86_feature_detected!("avx"));
+    g.r9 = usize::from(has(AVX));
     cx
 }
 

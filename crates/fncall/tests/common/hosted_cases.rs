@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use fncall::{Context, TRAP_KICK, TRAP_REENTRY, TRAP_SYSCALL};
 
-use super::common::{self, program};
+use super::common::{self, AVX, AVX512, has, program};
 
 global_asm!(
-    ".globl user_count, user_tls, user_set_fs, user_zmm, user_ymm, user_zmm_spin, user_control, user_x87, user_x87_pending, user_flags, user_x87_fwait",
+    ".globl user_count, user_tls, user_set_fs, user_zmm, user_ymm, user_xmm, user_zmm_spin, user_control, user_x87, user_x87_pending, user_flags, user_x87_fwait",
     ".globl user_signal, user_read, user_spin, user_call, user_pause, user_fs_read",
     ".macro FN_SYSCALL",
     "lea rcx, [rip + 777f]",
@@ -72,6 +72,16 @@ global_asm!(
     "FN_SYSCALL",
     ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
     "vmovups [rsi + 32*\\n], ymm\\n",
+    ".endr",
+    "FN_SYSCALL",
+    "ud2",
+    "user_xmm:",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movups xmm\\n, [rdi + 16*\\n]",
+    ".endr",
+    "FN_SYSCALL",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movups [rsi + 16*\\n], xmm\\n",
     ".endr",
     "FN_SYSCALL",
     "ud2",
@@ -149,6 +159,7 @@ unsafe extern "sysv64" {
     fn user_fs_read();
     fn user_zmm();
     fn user_ymm();
+    fn user_xmm();
     fn user_zmm_spin();
     fn user_control();
     fn user_x87();
@@ -176,7 +187,7 @@ fn call(context: &mut Context) {
 
 /// As hostile as a C library may be to the vector registers.
 fn dirty_vectors() {
-    if std::is_x86_feature_detected!("avx512bw") {
+    if has(AVX512) {
         // SAFETY: names what it loses.
         unsafe {
             asm!(
@@ -190,12 +201,22 @@ fn dirty_vectors() {
                 clobber_abi("sysv64"),
             )
         };
-    } else if std::is_x86_feature_detected!("avx") {
+    } else if has(AVX) {
         // SAFETY: names what it loses.
         unsafe {
             asm!(
                 ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
                 "vcmpps ymm\\n, ymm\\n, ymm\\n, 15",
+                ".endr",
+                clobber_abi("sysv64"),
+            )
+        };
+    } else {
+        // SAFETY: names what it loses.
+        unsafe {
+            asm!(
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "pcmpeqd xmm\\n, xmm\\n",
                 ".endr",
                 clobber_abi("sysv64"),
             )
@@ -209,12 +230,12 @@ fn pattern(len: usize) -> Vec<u8> {
 
 /// A program that keeps vector registers, and how many bytes of them, if the processor has them.
 fn vector_program() -> (Context, usize) {
-    if std::is_x86_feature_detected!("avx512bw") {
+    if has(AVX512) {
         (program(user_zmm), 2048 + 64)
-    } else if std::is_x86_feature_detected!("avx") {
+    } else if has(AVX) {
         (program(user_ymm), 512)
     } else {
-        panic!("this test needs AVX")
+        (program(user_xmm), 256)
     }
 }
 
@@ -378,7 +399,7 @@ fn cx_store_entry() -> usize {
 #[test]
 fn all_vector_registers_survive_a_kick() {
     super::prepare();
-    if !std::is_x86_feature_detected!("avx512bw") {
+    if !has(AVX512) {
         return;
     }
     let mut cx = program(user_zmm_spin);

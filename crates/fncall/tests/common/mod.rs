@@ -2,8 +2,18 @@
 #![allow(dead_code)] // each test file uses its part
 
 use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use fncall::{Anchor, Context, FaultAction, HandlerConfig, KernelFault};
+
+/// Components of the extended state, as in XCR0.
+pub const AVX: u64 = 1 << 2;
+pub const AVX512: u64 = 7 << 5;
+
+/// Whether the crate keeps these components here.
+pub fn has(components: u64) -> bool {
+    fncall::xstate_features() & components == components
+}
 
 /// The kick of these tests: a real-time signal that nobody else uses.
 pub const KICK: i32 = 40;
@@ -46,7 +56,28 @@ unsafe extern "sysv64" {
     fn test_peek_fixup();
 }
 
+/// What protection keys there would be, on machines without; see [`protection_keys`].
+pub static PKRU: AtomicU32 = AtomicU32::new(0);
+
+/// The protection keys of the processor, or those that stand in for them.
+pub fn protection_keys() -> u32 {
+    let pkru;
+    // SAFETY: only reads a register; where the instruction does not exist, `kernel_fault` is in its place.
+    unsafe { std::arch::asm!("rdpkru", in("ecx") 0, inout("eax") 0 => pkru, out("edx") _) };
+    pkru
+}
+
 fn kernel_fault(fault: &mut KernelFault<'_>) -> FaultAction {
+    if fault.signo == libc::SIGILL {
+        // SAFETY: the processor has just read an instruction there; these are three bytes long.
+        match unsafe { *(*fault.rip as *const [u8; 3]) } {
+            [0x0f, 0x01, 0xee] => *fault.rax = PKRU.load(Relaxed) as usize,
+            [0x0f, 0x01, 0xef] => PKRU.store(*fault.rax as u32, Relaxed),
+            _ => return FaultAction::Die,
+        }
+        *fault.rip += 3;
+        return FaultAction::Resume;
+    }
     if *fault.rip == test_peek_load as *const () as usize {
         *fault.rip = test_peek_fixup as *const () as usize;
         return FaultAction::Resume;
