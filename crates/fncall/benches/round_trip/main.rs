@@ -6,6 +6,7 @@ mod traps;
 
 use std::arch::global_asm;
 use std::hint::black_box;
+use std::process::Command;
 use std::time::Instant;
 
 use fncall::{Anchor, Context, UserContext};
@@ -132,6 +133,21 @@ fn report(title: &str, rounds: usize, measure: &mut [(&'static str, usize, &mut 
     }
 }
 
+/// The crate `trapframe` defines the same symbol as this one, so it has a program of its own.
+fn trapframe() {
+    println!("one system call, by the crate this one grew out of");
+    let status = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--release", "--locked", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/trapframe/Cargo.toml"))
+        .args(["--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/trapframe")])
+        // The compiler that built this, wherever it is started from.
+        .env("RUSTC", std::path::Path::new(env!("CARGO")).with_file_name("rustc"))
+        .status();
+    if !status.is_ok_and(|status| status.success()) {
+        println!("  not measured: it could not be built");
+    }
+}
+
 fn main() {
     traps::prepare();
     let anchor = Box::leak(Box::new(Anchor::new()));
@@ -152,6 +168,7 @@ fn main() {
             ("run_fncall, call entry", 0, &mut || original(&mut plain)),
         ],
     );
+    trapframe();
     let (mut two_bare, mut two_hosted) = (traps::Exchange::new(false), traps::Exchange::new(true));
     report(
         "one exchange of two contexts, with all of their extended state",

@@ -1,4 +1,4 @@
-//! The round trip of the crate `trapframe`, in the same form as `round_trip.rs`. Run it next to that one:
+//! The round trip of the crate `trapframe`, in the same form as `round_trip`, which starts it; alone:
 //! `cargo run --release --manifest-path crates/fncall/benches/trapframe/Cargo.toml`
 
 use std::arch::global_asm;
@@ -53,6 +53,6 @@ fn main() {
         }));
     }
     let (host, ns) = (median(&mut host), median(&mut crate_ns));
-    println!("{:28} {host:8.1} ns   1.00 × host", "host getppid");
-    println!("{:28} {ns:8.1} ns  {:5.2} × host", "trapframe run_fncall", ns / host);
+    println!("  {:34} {host:8.1} ns   1.00 × host getppid", "host getppid");
+    println!("  {:34} {ns:8.1} ns  {:5.2} × host getppid", "trapframe 0.11, run_fncall", ns / host);
 }
