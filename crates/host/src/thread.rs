@@ -228,9 +228,8 @@ pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Se
 
 /// The first function of a new thread, on its own stack, with all signals blocked.
 extern "sysv64" fn born(birth: *mut Birth) -> ! {
-    // SAFETY: `spawn` gave the box away.
-    let birth = unsafe { Box::from_raw(birth) };
-    let Birth { thread, signal_stack, main, data, program } = *birth;
+    // SAFETY: `spawn` gave the box away. It is freed with this statement: the function has no end.
+    let Birth { thread, signal_stack, main, data, program } = *unsafe { Box::from_raw(birth) };
     // SAFETY: the thread's block and stack live until somebody has seen that the thread is gone.
     let thread = unsafe { &*thread };
     thread.parker().bind(crate::signal::host_pid(), crate::signal::host_tid());

@@ -465,10 +465,13 @@ fn spawn_process(
 
 /// The first kernel function of a new host thread.
 fn begin(data: Box<dyn Any + Send>) -> ! {
-    let Ok(start) = data.downcast::<Start>() else {
-        host::boot::die(format_args!("a thread without a start"))
+    // In a block of its own, at whose end the box is freed: this function has no end.
+    let Start { task, mut user, tls, set_child_tid, image, tie } = {
+        let Ok(start) = data.downcast::<Start>() else {
+            host::boot::die(format_args!("a thread without a start"))
+        };
+        *start
     };
-    let Start { task, mut user, tls, set_child_tid, image, tie } = *start;
     host::thread::die_with(exit::first_host_pid(), tie);
     host::park::current().set_slot(Some(task.clone()));
     if let Some(tls) = tls {
@@ -483,7 +486,7 @@ fn begin(data: Box<dyn Any + Send>) -> ! {
         Some(image) => super::run_image(&task, user, image),
         None => super::run(&task, user),
     };
-    exit::leave(&task, status)
+    exit::leave(task, status)
 }
 
 /// The calling host thread becomes the child until that exits or calls execve(2).

@@ -95,10 +95,13 @@ fn host_process_gone(dead: Dead) {
 /// Processes that were waited for before their host process was gone.
 static ORPHANED: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
 
-/// The end of a host thread that `clone` made: of the thread, or, when it is the last, of the process.
-pub fn leave(task: &Arc<Task>, status: i32) -> ! {
+/// The end of a host thread that `clone` made: of the thread, or, when it is the last, of the process. Nothing returns
+/// from here, so whatever a caller still holds is never given back: it gives the task away, and with it what the
+/// process had.
+pub fn leave(task: Arc<Task>, status: i32) -> ! {
     let process = task.process.clone();
-    let last = end_thread(task, status);
+    let last = end_thread(&task, status);
+    drop(task);
     host::park::current().set_slot(None);
     // The first host process ends with its first thread, which waits for the others in `leave_first`.
     if !last || host::signal::host_pid() == first_host_pid() {
