@@ -1,5 +1,5 @@
-//: musl
 // Control messages of sendmsg(2) and recvmsg(2) on unix(7) sockets: descriptors, credentials; mmsg calls; bad arguments.
+// Not with musl, whose sendmsg(2) copies control messages into a small buffer of its own.
 #include "facts.h"
 #include <poll.h>
 #include <sys/resource.h>

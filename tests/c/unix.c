@@ -834,10 +834,13 @@ SECTION(peer_credentials) {
         T(connect(c, AT("s", 0)));
         MUST(getsockopt(c, SOL_SOCKET, SO_PEERCRED, &u, &n));
         IS(u.pid == getppid() && u.uid == 0);
+        MUST(write(c, "", 1));
         read(c, b, 1);
         _exit(0);
     }
     int a = accept(s, NULL, NULL);
+    // One prints after the other.
+    MUST(read(a, b, 1));
     MUST(getsockopt(a, SOL_SOCKET, SO_PEERCRED, &u, &n));
     IS(u.pid == child);
     printf("%u %u\n", u.uid, u.gid);
