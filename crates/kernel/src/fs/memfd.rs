@@ -5,10 +5,10 @@
 //! `syscall::memfd_create`.
 
 use super::host_stat;
-use crate::Result;
 use crate::vfs::{
     FileOps, FileSystem, FileType, Inode, MmapSource, OpenFlags, SetAttr, Stat, StatFs, WriteAt,
 };
+use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -101,6 +101,18 @@ impl Inode for Memfd {
     }
 }
 
+/// So many bytes at once need no look at what the machine has.
+const FREELY_ALLOCATED: u64 = 64 << 20;
+
+/// Bytes that the machine can give without swapping (`MemAvailable` of proc_meminfo(5)); 0 when it does not say.
+fn available_memory() -> u64 {
+    let text = super::procfs::host_text(b"/proc/meminfo").unwrap_or_default();
+    let line = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"MemAvailable:"));
+    let kilobytes = line.and_then(|line| core::str::from_utf8(line).ok());
+    let kilobytes = kilobytes.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kilobytes.map_or(0, |kilobytes| kilobytes << 10)
+}
+
 /// An open memfd.
 struct OpenMemfd {
     file: Arc<Memfd>,
@@ -139,6 +151,10 @@ impl FileOps for OpenMemfd {
     }
 
     fn fallocate(&self, mode: u32, offset: u64, len: u64) -> Result<()> {
+        // The host would go on until it has no memory left, for everybody on it.
+        if mode & g::FALLOC_FL_PUNCH_HOLE == 0 && len > FREELY_ALLOCATED && len > available_memory() / 2 {
+            return Err(Errno::NOSPC);
+        }
         self.file.fd.fallocate(mode, offset, len)
     }
 

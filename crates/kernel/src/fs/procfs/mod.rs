@@ -13,6 +13,8 @@ mod text;
 mod usage;
 mod vm;
 
+pub use machine::read_file as host_text;
+
 use crate::Result;
 use crate::vfs::{FileSystem, InodeRef, StatFs};
 use alloc::sync::Arc;

@@ -230,6 +230,16 @@ fn advice_and_syncs_check_their_arguments() {
 }
 
 #[test]
+fn a_memfd_does_not_take_all_memory_at_once() {
+    let mut t = Thread::root();
+    let fd = call!(t, g::__NR_memfd_create, c"m", 0).unwrap();
+    assert_eq!(call!(t, g::__NR_fallocate, fd, 0, 0x23, 1u64 << 46), Err(Errno::NOSPC));
+    assert_eq!(call!(t, g::__NR_fallocate, fd, 0, 0, 8192), Ok(0));
+    let hole = g::FALLOC_FL_PUNCH_HOLE | g::FALLOC_FL_KEEP_SIZE;
+    assert_eq!(call!(t, g::__NR_fallocate, fd, hole, 0, 1u64 << 46), Ok(0));
+}
+
+#[test]
 fn a_memfd_is_a_file_whose_seals_hold() {
     let mut t = Thread::root();
     let nr = g::__NR_memfd_create;
