@@ -2,7 +2,7 @@
 //!
 //! Safe code only, and nothing of a processor architecture: the switch is in `fncall`, host calls in `host`,
 //! copies in `usercopy`. Inside, each layer sees only those to its right:
-//! `syscall → procfs → task → ipc → signal → {fs, net} → vfs → cred → mm → time → sync`.
+//! `syscall → procfs → task → {futex, ipc} → signal → {fs, net} → vfs → cred → mm → time → sync`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ extern crate std;
 
 pub mod boot;
 pub mod fs;
+pub mod futex;
 pub mod ipc;
 pub mod mm;
 pub mod net;

@@ -84,7 +84,8 @@ pub fn file(ops: Box<dyn FileOps>, flags: OpenFlags) -> Arc<File> {
     File::new(ops, inode(), None, flags)
 }
 
-/// Whether a file is one of these or a pidfd, which has an inode of its own but is no file with content either.
+/// Whether a file is one of these, or a pidfd or message queue, which have inodes of their own but are no files with
+/// content either.
 pub fn is_anon(file: &File) -> bool {
-    Arc::ptr_eq(&file.inode, &inode()) || super::pidfd::target(file).is_ok()
+    Arc::ptr_eq(&file.inode, &inode()) || super::pidfd::target(file).is_ok() || super::mqueue::is_queue(file)
 }

@@ -7,6 +7,7 @@
 //! /dev         devfs      null, zero, full, random, urandom, tty, links to descriptors
 //! /dev/pts     devpts     pseudo-terminals
 //! /dev/shm     overlay    in memory
+//! /dev/mqueue  mqueue     POSIX message queues
 //! --write DIR  hostfs     the host's directory, changed for real
 //! ```
 
@@ -21,6 +22,7 @@ mod host_stat;
 pub mod hostfs;
 pub mod inotify;
 pub mod memfd;
+pub mod mqueue;
 pub mod overlay;
 pub mod pidfd;
 pub mod pipe;
@@ -93,6 +95,8 @@ pub fn mount_all(config: &BootConfig) -> Result<Arc<Dentry>, MountError> {
         }
         let shm = overlay::Overlay::new(None, limits).map_err(|errno| (b"/dev/shm".to_vec(), errno))?;
         mount(&root, b"/dev/shm", shm.root(), shm.clone(), b"tmpfs")?;
+        let queues = mqueue::MqueueFs::get();
+        mount(&root, b"/dev/mqueue", queues.root(), queues.clone(), b"mqueue")?;
     }
     for path in &config.writable {
         let mut host_path = Vec::new();

@@ -40,6 +40,13 @@ impl SigInfo {
         info
     }
 
+    /// With a value, as sigqueue(3) and mq_notify(3) send it.
+    pub fn queued(signo: i32, code: i32, pid: i32, uid: u32, value: u64) -> SigInfo {
+        let mut info = SigInfo::user(signo, code, pid, uid);
+        info.0[3] = value;
+        info
+    }
+
     /// A fault at `addr`.
     pub fn fault(signo: i32, code: i32, addr: usize) -> SigInfo {
         let mut info = SigInfo::new(signo, code);

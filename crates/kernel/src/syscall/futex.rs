@@ -1,331 +1,137 @@
-//! futex(2). A word is known by address space and address; in a shared mapping, by what lies behind it and where.
+//! futex(2).
 
-use crate::mm::AddressSpace;
-use crate::sync::{Deadline, WaitQueue, wait_until};
-use crate::task::{Current, Task};
+use crate::futex::{self, Want, Word, pi};
+use crate::signal::RestartBlock;
+use crate::sync::Deadline;
+use crate::task::Current;
+use crate::time::clock;
 use crate::uaccess::{Args, get};
-use crate::vfs::PollEvents;
-use crate::{ERESTARTSYS, Errno, Result};
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use hashbrown::HashMap;
-use host::mutex::{Mutex, OnceLock};
+use crate::{ERESTART_RESTARTBLOCK, ERESTARTSYS, Errno, Result};
 
 const WAIT: u32 = 0;
 const WAKE: u32 = 1;
 const REQUEUE: u32 = 3;
 const CMP_REQUEUE: u32 = 4;
 const WAKE_OP: u32 = 5;
+const LOCK_PI: u32 = 6;
+const UNLOCK_PI: u32 = 7;
+const TRYLOCK_PI: u32 = 8;
 const WAIT_BITSET: u32 = 9;
 const WAKE_BITSET: u32 = 10;
+const WAIT_REQUEUE_PI: u32 = 11;
+const CMP_REQUEUE_PI: u32 = 12;
+const LOCK_PI2: u32 = 13;
 const PRIVATE: u32 = 128;
 const CLOCK_REALTIME: u32 = 256;
-
-/// One who waits.
-struct Waiter {
-    bitset: u32,
-    woken: AtomicBool,
-    queue: WaitQueue,
-}
-
-/// What word it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    /// Of one address space (its number) at an address.
-    Private(usize, usize),
-    /// Of an object behind shared mappings, at an offset.
-    Shared(u64, u64),
-}
-
-impl Key {
-    fn new(mm: &Arc<AddressSpace>, addr: usize, private: bool) -> Key {
-        match mm.shared_place(addr) {
-            Some((object, offset)) if !private => Key::Shared(object, offset),
-            _ => Key::Private(Arc::as_ptr(mm) as usize, addr),
-        }
-    }
-}
-
-type Words = HashMap<Key, Vec<Arc<Waiter>>>;
-
-static WORDS: OnceLock<Mutex<Words>> = OnceLock::new();
-
-fn words() -> &'static Mutex<Words> {
-    if WORDS.get().is_none() {
-        // Who loses the race uses the other's.
-        let _ = WORDS.set(Mutex::new(HashMap::new()));
-    }
-    match WORDS.get() {
-        Some(words) => words,
-        None => words(),
-    }
-}
 
 /// futex(2)
 pub fn sys_futex(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let (addr, op, value) = (args.usize(0), args.u32(1), args.u32(2));
     let command = op & !(PRIVATE | CLOCK_REALTIME);
-    if op & CLOCK_REALTIME != 0 && !matches!(command, WAIT | WAIT_BITSET) {
+    let realtime = op & CLOCK_REALTIME != 0;
+    let deadline = match command {
+        WAIT | LOCK_PI | LOCK_PI2 | WAIT_BITSET | WAIT_REQUEUE_PI if args.usize(3) != 0 => {
+            let ns = clock::timespec_ns(get(args.usize(3))?)?;
+            Some(deadline(ns, command == WAIT, realtime || command == LOCK_PI))
+        }
+        _ => None,
+    };
+    if realtime && !matches!(command, WAIT_BITSET | WAIT_REQUEUE_PI | LOCK_PI2) {
         return Err(Errno::NOSYS);
     }
-    if !addr.is_multiple_of(4) {
-        return Err(Errno::INVAL);
-    }
-    if !usercopy::access_ok(addr, 4) {
-        return Err(Errno::FAULT);
-    }
-    if op & PRIVATE == 0 && matches!(command, WAKE | WAKE_BITSET | REQUEUE) {
-        // A shared word is known by the page behind it, so there must be one.
-        usercopy::load_u32(addr).map_err(|_| Errno::FAULT)?;
-    }
     let private = op & PRIVATE != 0;
-    let key = |addr| Key::new(cur.mm, addr, private);
-    let word = (key(addr), addr);
-    let second = args.usize(4);
+    let word = |addr: usize| Word::new(cur.mm, addr, private);
+    let (second, third) = (args.usize(4), args.u32(5));
+    let tid = cur.task.tid;
     match command {
-        WAIT => wait(word, value, deadline(args.usize(3), true, op)?, u32::MAX),
-        WAIT_BITSET => wait(word, value, deadline(args.usize(3), false, op)?, args.u32(5)),
-        WAKE => wake(word.0, value, u32::MAX),
-        WAKE_BITSET => wake(word.0, value, args.u32(5)),
-        REQUEUE => requeue(word, value, args.u32(3), (key(second), second), None),
-        CMP_REQUEUE => requeue(word, value, args.u32(3), (key(second), second), Some(args.u32(5))),
-        WAKE_OP => wake_op(word, value, args.u32(3), (key(second), second), args.u32(5)),
+        WAIT => wait(cur, addr, value, u32::MAX, private, deadline),
+        WAIT_BITSET => wait(cur, addr, value, third, private, deadline),
+        WAKE => futex::wake(word(addr)?.key, at_least_one(value), u32::MAX),
+        WAKE_BITSET if third == 0 => Err(Errno::INVAL),
+        WAKE_BITSET => futex::wake(word(addr)?.key, at_least_one(value), third),
+        REQUEUE | CMP_REQUEUE => {
+            let (count, limit) = (count(value)?, count(args.u32(3))?);
+            let expected = (command == CMP_REQUEUE).then_some(third);
+            let (woken, moved) = futex::requeue(&word(addr)?, &word(second)?, count, limit, expected)?;
+            Ok(woken + if expected.is_some() { moved } else { 0 })
+        }
+        WAKE_OP => {
+            let counts = (at_least_one(value), at_least_one(args.u32(3)));
+            futex::wake_op(&word(addr)?, &word(second)?, counts.0, counts.1, third)
+        }
+        LOCK_PI | LOCK_PI2 => pi::lock(tid, &word(addr)?, false, deadline).map(|()| 0),
+        TRYLOCK_PI => pi::lock(tid, &word(addr)?, true, None).map(|()| 0),
+        UNLOCK_PI => pi::unlock(tid, &unlocked_word(cur, addr, private)?).map(|()| 0),
+        WAIT_REQUEUE_PI => {
+            if addr == second {
+                return Err(Errno::INVAL);
+            }
+            let to = word(second)?;
+            pi::wait_requeue(tid, (&word(addr)?, value), u32::MAX, &to, deadline).map(|()| 0)
+        }
+        CMP_REQUEUE_PI => {
+            if addr == second || value != 1 {
+                return Err(Errno::INVAL);
+            }
+            let limit = count(args.u32(3))?;
+            pi::cmp_requeue(&word(addr)?, &word(second)?, limit, third)
+        }
         _ => Err(Errno::NOSYS),
     }
 }
 
-/// The time-out argument as a point on the monotonic clock.
-fn deadline(addr: usize, relative: bool, op: u32) -> Result<Deadline> {
-    if addr == 0 {
-        return Ok(None);
+/// The word of an unlock, which Linux reads before it asks what word it is.
+fn unlocked_word(cur: &Current<'_>, addr: usize, private: bool) -> Result<Word> {
+    let value: u32 = get(addr)?;
+    if value & futex::FUTEX_TID_MASK != cur.task.tid as u32 {
+        return Err(Errno::PERM);
     }
-    let [sec, nsec] = get::<[i64; 2]>(addr)?;
-    if sec < 0 || !(0..1_000_000_000).contains(&nsec) {
-        return Err(Errno::INVAL);
-    }
-    let ns = (sec as u64).saturating_mul(1_000_000_000).saturating_add(nsec as u64);
+    Word::new(cur.mm, addr, private)
+}
+
+/// How many to wake: Linux wakes at least one, whatever the number.
+fn at_least_one(count: u32) -> usize {
+    if (count as i32) < 1 { 1 } else { count as usize }
+}
+
+/// How many to wake or move.
+fn count(count: u32) -> Result<usize> {
+    if (count as i32) < 0 { Err(Errno::INVAL) } else { Ok(count as usize) }
+}
+
+/// A time in nanoseconds, from now or on a clock, as a point on the monotonic clock.
+pub(super) fn deadline(ns: u64, relative: bool, realtime: bool) -> u64 {
     let now = host::clock::monotonic_ns();
-    Ok(Some(if relative {
-        now.saturating_add(ns)
-    } else if op & CLOCK_REALTIME != 0 {
-        now.saturating_add(ns.saturating_sub(host::clock::realtime_ns()))
-    } else {
-        ns
-    }))
+    match (relative, realtime) {
+        (true, _) => now.saturating_add(ns),
+        (false, true) => now.saturating_add(ns.saturating_sub(host::clock::realtime_ns())),
+        (false, false) => ns,
+    }
 }
 
-fn wait((key, addr): (Key, usize), value: u32, deadline: Deadline, bitset: u32) -> Result<usize> {
+/// `FUTEX_WAIT` and `FUTEX_WAIT_BITSET`. With a time-out it goes on after a signal by restart_syscall(2), so that the
+/// time does not begin anew.
+fn wait(
+    cur: &Current<'_>,
+    addr: usize,
+    value: u32,
+    bitset: u32,
+    private: bool,
+    deadline: Deadline,
+) -> Result<usize> {
     if bitset == 0 {
         return Err(Errno::INVAL);
     }
-    let waiter = Arc::new(Waiter { bitset, woken: AtomicBool::new(false), queue: WaitQueue::new() });
-    words().lock().entry(key).or_default().push(waiter.clone());
-    // Registered first, then compared: a wake in between finds the waiter.
-    let seen = usercopy::load_u32(addr).map_err(|_| Errno::FAULT);
-    if seen != Ok(value) {
-        remove(key, &waiter);
-        return Err(seen.err().unwrap_or(Errno::AGAIN));
+    let word = Word::new(cur.mm, addr, private)?;
+    let result = futex::wait(cur.task.tid, &Want { word, value }, bitset, deadline);
+    if let (Err(ERESTARTSYS), Some(at)) = (result, deadline) {
+        *cur.task.signals.restart.lock() = Some(RestartBlock {
+            run: |cur, [addr, value, bitset, private, at, _]| {
+                wait(cur, addr, value as u32, bitset as u32, private != 0, Some(at as u64))
+            },
+            args: [addr, value as usize, bitset as usize, usize::from(private), at as usize, 0],
+        });
+        return Err(ERESTART_RESTARTBLOCK);
     }
-    let result = wait_until(&waiter.queue, deadline, || waiter.woken.load(SeqCst).then_some(()));
-    remove(key, &waiter);
-    match result {
-        _ if waiter.woken.load(SeqCst) => Ok(0),
-        Ok(()) => Ok(0),
-        // A relative time-out would begin anew: Linux restarts with the rest; with none left it is an EINTR.
-        Err(ERESTARTSYS) if deadline.is_some() => Err(Errno::INTR),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Takes a waiter out, wherever it was requeued to.
-fn remove(key: Key, waiter: &Arc<Waiter>) {
-    let mut words = words().lock();
-    let mut take = |key: Key| {
-        let Some(list) = words.get_mut(&key) else { return false };
-        let before = list.len();
-        list.retain(|each| !Arc::ptr_eq(each, waiter));
-        let found = list.len() != before;
-        if list.is_empty() {
-            words.remove(&key);
-        }
-        found
-    };
-    if !take(key) {
-        let all: Vec<Key> = words.keys().copied().collect();
-        for key in all {
-            let Some(list) = words.get_mut(&key) else { continue };
-            list.retain(|each| !Arc::ptr_eq(each, waiter));
-            if list.is_empty() {
-                words.remove(&key);
-            }
-        }
-    }
-}
-
-/// Takes up to `count` waiters that share a bit with `bitset`, oldest first.
-fn take(key: Key, count: u32, bitset: u32) -> Vec<Arc<Waiter>> {
-    let mut words = words().lock();
-    let Some(list) = words.get_mut(&key) else { return Vec::new() };
-    let mut taken = Vec::new();
-    list.retain(|waiter| {
-        let chosen = taken.len() < count as usize && waiter.bitset & bitset != 0;
-        if chosen {
-            taken.push(waiter.clone());
-        }
-        !chosen
-    });
-    if list.is_empty() {
-        words.remove(&key);
-    }
-    taken
-}
-
-fn wake(key: Key, count: u32, bitset: u32) -> Result<usize> {
-    if bitset == 0 {
-        return Err(Errno::INVAL);
-    }
-    // Linux wakes at least one, whatever the count.
-    let woken = take(key, count.max(1), bitset);
-    for waiter in &woken {
-        waiter.woken.store(true, SeqCst);
-        waiter.queue.wake_all(PollEvents::empty());
-    }
-    Ok(woken.len())
-}
-
-fn requeue(
-    (key, addr): (Key, usize),
-    count: u32,
-    limit: u32,
-    (to_key, to): (Key, usize),
-    expected: Option<u32>,
-) -> Result<usize> {
-    if (count as i32) < 0 || (limit as i32) < 0 || !to.is_multiple_of(4) {
-        return Err(Errno::INVAL);
-    }
-    if !usercopy::access_ok(to, 4) {
-        return Err(Errno::FAULT);
-    }
-    if let Some(expected) = expected {
-        let seen = usercopy::load_u32(addr).map_err(|_| Errno::FAULT)?;
-        if seen != expected {
-            return Err(Errno::AGAIN);
-        }
-    }
-    let woken = if count == 0 { 0 } else { wake(key, count, u32::MAX)? };
-    let moved = take(key, limit, u32::MAX);
-    let moved_len = moved.len();
-    if !moved.is_empty() {
-        words().lock().entry(to_key).or_default().extend(moved);
-    }
-    Ok(if expected.is_some() { woken + moved_len } else { woken })
-}
-
-/// `FUTEX_WAKE_OP`: change the second word, wake on the first, and on the second when its old value compares.
-fn wake_op(
-    (key, _): (Key, usize),
-    count: u32,
-    count2: u32,
-    (key2, addr2): (Key, usize),
-    encoded: u32,
-) -> Result<usize> {
-    if !addr2.is_multiple_of(4) {
-        return Err(Errno::INVAL);
-    }
-    let sign_extend = |bits: u32| ((bits << 20) as i32 >> 20) as u32;
-    let (op, cmp) = (encoded >> 28 & 7, encoded >> 24 & 15);
-    let (mut oparg, cmparg) = (sign_extend(encoded >> 12 & 0xfff), sign_extend(encoded & 0xfff));
-    if encoded >> 31 != 0 {
-        oparg = 1u32.wrapping_shl(oparg);
-    }
-    let mut old = usercopy::load_u32(addr2).map_err(|_| Errno::FAULT)?;
-    loop {
-        let new = match op {
-            0 => oparg,
-            1 => old.wrapping_add(oparg),
-            2 => old | oparg,
-            3 => old & !oparg,
-            4 => old ^ oparg,
-            _ => return Err(Errno::NOSYS),
-        };
-        let seen = usercopy::cmpxchg_u32(addr2, old, new).map_err(|_| Errno::FAULT)?;
-        if seen == old {
-            break;
-        }
-        old = seen;
-    }
-    let (old, arg) = (old as i32, cmparg as i32);
-    let also = match cmp {
-        0 => old == arg,
-        1 => old != arg,
-        2 => old < arg,
-        3 => old <= arg,
-        4 => old > arg,
-        5 => old >= arg,
-        _ => return Err(Errno::NOSYS),
-    };
-    let mut woken = wake(key, count, u32::MAX)?;
-    if also {
-        woken += wake(key2, count2, u32::MAX)?;
-    }
-    Ok(woken)
-}
-
-/// Wakes those that wait for the word at `addr` of the thread's process (`clear_child_tid`).
-pub fn wake_address(task: &Task, addr: usize, count: u32) {
-    let mm = task.process.mm.lock().clone();
-    let shared = Key::new(&mm, addr, false);
-    let private = Key::new(&mm, addr, true);
-    // A bitset of all ones is never refused.
-    let _ = wake(shared, count, u32::MAX);
-    if private != shared {
-        let _ = wake(private, count, u32::MAX);
-    }
-}
-
-/// So many locks of a list are looked at (`ROBUST_LIST_LIMIT`): a list may be a circle.
-const ROBUST_LIST_LIMIT: usize = 2048;
-const FUTEX_WAITERS: u32 = 0x8000_0000;
-const FUTEX_OWNER_DIED: u32 = 0x4000_0000;
-const FUTEX_TID_MASK: u32 = 0x3fff_ffff;
-
-/// Marks the robust locks that a thread holds at its end as left (get_robust_list(2)).
-pub fn exit_robust_list(task: &Task) {
-    let (head, _) = core::mem::take(&mut *task.robust_list.lock());
-    if head == 0 {
-        return;
-    }
-    // struct robust_list_head: first entry, offset of the word from an entry, entry being worked on.
-    let Ok([mut entry, offset, pending]) = get::<[usize; 3]>(head) else { return };
-    let left = |entry: usize| {
-        let addr = (entry & !1).wrapping_add(offset);
-        let Ok(mut word) = usercopy::load_u32(addr) else { return };
-        while word & FUTEX_TID_MASK == task.tid as u32 {
-            let new = word & FUTEX_WAITERS | FUTEX_OWNER_DIED;
-            match usercopy::cmpxchg_u32(addr, word, new) {
-                Ok(seen) if seen == word => {
-                    if word & FUTEX_WAITERS != 0 {
-                        wake_address(task, addr, 1);
-                    }
-                    return;
-                }
-                Ok(seen) => word = seen,
-                Err(_) => return,
-            }
-        }
-    };
-    for _ in 0..ROBUST_LIST_LIMIT {
-        if entry & !1 == head {
-            break;
-        }
-        let Ok(next) = get::<usize>(entry & !1) else { return };
-        if entry & !1 != pending & !1 {
-            left(entry);
-        }
-        entry = next;
-    }
-    if pending != 0 {
-        left(pending);
-    }
+    result.map(|()| 0)
 }

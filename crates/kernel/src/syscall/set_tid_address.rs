@@ -1,6 +1,6 @@
 //! set_tid_address(2), set_robust_list(2), get_robust_list(2), rseq(2).
 
-use crate::task::Current;
+use crate::task::{Current, access};
 use crate::uaccess::{Args, put};
 use crate::{Errno, Result};
 use core::sync::atomic::Ordering::Relaxed;
@@ -29,8 +29,9 @@ pub fn sys_get_robust_list(cur: &mut Current<'_>, args: &Args) -> Result<usize> 
     let task = if tid == 0 || tid == cur.task.tid {
         cur.task.clone()
     } else {
-        let tasks = cur.process().tasks.lock();
-        tasks.iter().find(|task| task.tid == tid).cloned().ok_or(Errno::SRCH)?
+        let task = super::kill::find_thread(cur, None, tid)?;
+        access::may_trace(&task.process)?;
+        task
     };
     let (head, _) = *task.robust_list.lock();
     put(args.usize(2), &ROBUST_LIST_HEAD_LEN)?;

@@ -162,11 +162,11 @@ pub fn end_instance(code: i32) -> ! {
 /// then its status is that of the process, unless exit_group(2) or a signal gave one (`synchronize_group_exit`, Linux
 /// 6.0; the first thread's counted before).
 pub fn thread_gone(task: &Arc<Task>, status: i32) -> bool {
-    crate::syscall::futex::exit_robust_list(task);
+    crate::futex::exit_robust_list(task);
     let addr = task.clear_child_tid.swap(0, Relaxed);
     // A vfork child shares its parent's words; Linux clears it there too.
     if addr != 0 && usercopy::put(addr, &0u32).is_ok() {
-        crate::syscall::futex::wake_address(task, addr, 1);
+        crate::futex::wake_address(task, addr, 1);
     }
     signal::thread_exited(task);
     drop((task.unshared.files.lock().take(), task.unshared.fs.lock().take()));

@@ -31,6 +31,7 @@ const NODES: &[(&str, u32, Kind)] = &[
     ("console", 0o600, Kind::Device(makedev(5, 1))),
     ("fd", 0o777, Kind::Link("/proc/self/fd")),
     ("full", 0o666, Kind::Device(makedev(1, 7))),
+    ("mqueue", 0o1777, Kind::Dir),
     ("null", 0o666, Kind::Device(makedev(1, 3))),
     ("ptmx", 0o666, Kind::Device(makedev(5, 2))),
     ("pts", 0o755, Kind::Dir),

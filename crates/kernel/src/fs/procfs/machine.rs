@@ -54,6 +54,9 @@ pub fn read(path: &[u8]) -> Result<Vec<u8>> {
     if let Some(text) = path.strip_prefix(b"sys/kernel/").and_then(crate::ipc::proc::limit) {
         return Ok(text);
     }
+    if let Some(text) = path.strip_prefix(b"sys/fs/mqueue/").and_then(crate::ipc::mqueue::limit) {
+        return Ok(text);
+    }
     let text = read_file(&full(path))?;
     Ok(match path {
         b"loadavg" => with_own_tasks(&text),
