@@ -2,7 +2,8 @@
 //!
 //! The memory routines are what the compiler calls where C has `memcpy` and friends. They use general registers
 //! and the string instructions only: the vector registers are the program's. Short blocks are moved by two
-//! overlapping words, long ones by `rep movsb`, which this architecture makes fast (FSRM/ERMS).
+//! overlapping words, those up to 512 bytes (the kernel's own structures) by words, long ones by `rep movsb`, which
+//! this architecture makes fast (FSRM/ERMS) once it has begun.
 
 use core::arch::global_asm;
 
@@ -68,7 +69,31 @@ memcpy:
     jb 5b
     mov [rdi + rcx], r8
     ret
-3:  mov rcx, rdx
+3:  cmp rdx, 512
+    ja 7f
+    lea rcx, [rdx - 32]             # offset of the last four words
+    xor r9d, r9d
+6:  mov r8, [rsi + r9]
+    mov r10, [rsi + r9 + 8]
+    mov r11, [rsi + r9 + 16]
+    mov rdx, [rsi + r9 + 24]
+    mov [rdi + r9], r8
+    mov [rdi + r9 + 8], r10
+    mov [rdi + r9 + 16], r11
+    mov [rdi + r9 + 24], rdx
+    add r9, 32
+    cmp r9, rcx
+    jb 6b
+    mov r8, [rsi + rcx]
+    mov r10, [rsi + rcx + 8]
+    mov r11, [rsi + rcx + 16]
+    mov rdx, [rsi + rcx + 24]
+    mov [rdi + rcx], r8
+    mov [rdi + rcx + 8], r10
+    mov [rdi + rcx + 16], r11
+    mov [rdi + rcx + 24], rdx
+    ret
+7:  mov rcx, rdx
     rep movsb
     ret
     .cfi_endproc
@@ -135,15 +160,27 @@ memset:
     imul rax, rcx                   # the byte, eight times
     cmp rdx, 8
     jb 2f
-    cmp rdx, 128
+    cmp rdx, 512
     ja 3f
     lea rcx, [rdx - 8]
     xor r8d, r8d
+    cmp rdx, 64
+    jb 1f
+    lea r10, [rdx - 32]             # offset of the last four words
+5:  mov [rdi + r8], rax
+    mov [rdi + r8 + 8], rax
+    mov [rdi + r8 + 16], rax
+    mov [rdi + r8 + 24], rax
+    add r8, 32
+    cmp r8, r10
+    jbe 5b
+    cmp r8, rcx
+    jae 6f
 1:  mov [rdi + r8], rax
     add r8, 8
     cmp r8, rcx
     jb 1b
-    mov [rdi + rcx], rax
+6:  mov [rdi + rcx], rax
     mov rax, r9
     ret
 2:  test rdx, rdx

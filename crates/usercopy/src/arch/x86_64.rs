@@ -18,7 +18,7 @@ global_asm!(
 fncall_copy:
     .cfi_startproc
     mov rcx, rdx
-    cmp rdx, 128
+    cmp rdx, 256                # struct statx; what is longer is worth the start of a `rep`
     ja 30f
 10: cmp rcx, 8                  # eight bytes at a time while they last
     jb 20f
