@@ -36,6 +36,7 @@ impl Place<'_> {
     }
 
     /// Drops `count` bytes from the front.
+    #[inline]
     fn advance(&mut self, mut count: usize) {
         match self {
             Place::User { first, rest } => loop {
@@ -112,6 +113,7 @@ macro_rules! common {
             }
 
             /// The pieces of user memory still to do, when it is user memory and all of it is outside the kernel.
+            #[inline]
             pub(crate) fn user_segments(&self) -> Option<Result<(Segment, &'a [Segment])>> {
                 match &self.0 {
                     Place::User { first, rest } => {

@@ -173,7 +173,7 @@ fn read_here(file: &File, buffer: &Buffer<'_>, rwf: RwFlags) -> Result<usize> {
 }
 
 /// Reads at `offset`; the position stays.
-#[inline]
+#[inline(always)]
 pub(super) fn read_at(file: &File, buffer: &Buffer<'_>, offset: u64, rwf: RwFlags) -> Result<usize> {
     if file.is_stream() {
         return Err(Errno::SPIPE);
@@ -237,7 +237,7 @@ pub(super) fn write(cur: &Current<'_>, file: &File, buffer: &mut Buffer<'_>, rwf
 }
 
 /// Writes at `offset` (at the end with `O_APPEND`: pwrite(2), "BUGS"); the position stays.
-#[inline]
+#[inline(always)]
 pub(super) fn write_at(
     cur: &Current<'_>,
     file: &File,
