@@ -14,11 +14,13 @@
 
 use crate::arena;
 use crate::boot::KERNEL_STACK_LEN;
+use crate::mutex::Mutex;
 use crate::park::Parker;
 use crate::user::HostThread;
 use crate::{Errno, Result, check, syscall1, syscall2, syscall4, syscall5};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use linux_raw_sys::general as g;
@@ -39,7 +41,7 @@ pub struct Resources {
     /// First address of both stacks.
     stacks: usize,
     thread: Box<HostThread>,
-    /// Cleared by the host when a thread of a process that lives on has ended.
+    /// Cleared by the host when a thread of a process that lives on has ended, by the last one itself.
     alive: Arc<AtomicU32>,
 }
 
@@ -82,6 +84,17 @@ impl Resources {
     pub fn is_gone(&self) -> bool {
         self.alive.load(SeqCst) == 0
     }
+}
+
+/// What threads of ended processes have lived on, with the host's number of the process: some may still be on their
+/// stacks.
+static GRAVES: Mutex<Vec<(i32, Resources)>> = Mutex::new(Vec::new());
+
+/// Frees what nobody is on any more.
+fn sweep_graves() {
+    // Dropped outside the lock.
+    let gone: Vec<_> = GRAVES.lock().extract_if(.., |(_, each)| each.is_gone()).collect();
+    drop(gone);
 }
 
 impl Drop for Resources {
@@ -173,6 +186,7 @@ pub enum Kind {
 /// # Errors
 /// `ENOMEM` without room for stacks; those of clone(2).
 pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Send>) -> Result<Resources> {
+    sweep_graves();
     let stacks = arena::stack(STACKS_LEN)?;
     let signal_stack = stacks + KERNEL_STACK_LEN;
     let thread = Box::new(HostThread::new(parker.clone()));
@@ -188,7 +202,9 @@ pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Se
     let birth = Box::new(Birth { thread: &raw const *resources.thread, signal_stack, main, data, program });
     let birth = Box::into_raw(birth);
     let flags = match kind {
-        Kind::Process { sibling } => g::CLONE_FILES | if sibling { g::CLONE_PARENT } else { 0 },
+        Kind::Process { sibling } => {
+            g::CLONE_FILES | g::CLONE_CHILD_CLEARTID | if sibling { g::CLONE_PARENT } else { 0 }
+        }
         Kind::Thread | Kind::Kernel => {
             g::CLONE_VM
                 | g::CLONE_FS
@@ -250,6 +266,24 @@ pub(crate) fn set_mask(mask: u64) -> u64 {
     old
 }
 
+/// Ends the calling host process, whose last thread this is. `resources` is what its threads live on, this one
+/// included: others may have it when they are gone.
+pub fn exit_process(resources: Vec<Resources>) -> ! {
+    crate::user::note_leaving();
+    let (pid, tid) = (crate::signal::host_pid(), crate::signal::host_tid());
+    let own = resources.iter().find(|each| each.host_tid() == tid).map(|each| each.alive.as_ptr());
+    // No handler may run on a stack that is somebody else's already.
+    set_mask(u64::MAX);
+    // SAFETY: the host does not clear the word any more; it may be memory of another use by then.
+    unsafe { syscall1(g::__NR_set_tid_address, 0) };
+    GRAVES.lock().extend(resources.into_iter().map(|each| (pid, each)));
+    match own {
+        // SAFETY: the word lives until it is cleared, which is the last access to memory.
+        Some(own) => unsafe { crate::arch::clear_and_exit(own) },
+        None => crate::boot::exit(0),
+    }
+}
+
 /// Ends the calling host thread; its process goes on.
 pub fn exit_thread() -> ! {
     crate::user::note_leaving();
@@ -257,12 +291,6 @@ pub fn exit_thread() -> ! {
         // SAFETY: does not return. Nothing on this stack is looked at again.
         unsafe { syscall1(g::__NR_exit, 0) };
     }
-}
-
-/// Ends the calling host process, which has nothing left to do.
-pub fn exit_process() -> ! {
-    crate::user::note_leaving();
-    crate::boot::exit(0)
 }
 
 /// A host process that has ended.
@@ -274,18 +302,29 @@ pub struct Dead {
     pub status: i32,
 }
 
-/// Waits until a child of this host process has ended.
+/// Frees what threads of a host process that has been waited for have left.
+pub fn free_stacks(host_pid: i32) {
+    // Dropped outside the lock.
+    let gone: Vec<_> = GRAVES.lock().extract_if(.., |(pid, _)| *pid == host_pid).collect();
+    drop(gone);
+}
+
+/// Takes a child of this host process that has ended. With `block` it waits for one; without, `None` means that all go
+/// on.
 ///
 /// # Errors
 /// `ECHILD` when there is none.
-pub fn wait_for_child() -> Result<Dead> {
+pub fn wait_for_child(block: bool) -> Result<Option<Dead>> {
     let mut status = 0i32;
     const WALL: usize = 0x4000_0000;
+    const WNOHANG: usize = 1;
+    let options = WALL | if block { 0 } else { WNOHANG };
     loop {
         // SAFETY: the status word is live.
-        let raw = unsafe { syscall4(g::__NR_wait4, usize::MAX, &raw mut status as usize, WALL, 0) };
+        let raw = unsafe { syscall4(g::__NR_wait4, usize::MAX, &raw mut status as usize, options, 0) };
         match check(raw) {
-            Ok(pid) => return Ok(Dead { host_pid: pid as i32, status }),
+            Ok(0) => return Ok(None),
+            Ok(pid) => return Ok(Some(Dead { host_pid: pid as i32, status })),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }

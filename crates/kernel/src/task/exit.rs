@@ -11,7 +11,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed, Ordering::SeqCst};
 use host::mutex::{Mutex, MutexGuard, OnceLock};
 use host::park::Parker;
-use host::thread::{Dead, exit_thread, kill_process, wait_for_child};
+use host::thread::{Dead, exit_process, exit_thread, free_stacks, kill_process, wait_for_child};
 use linux_raw_sys::general::{SI_USER, SIGCHLD};
 
 static FIRST_HOST_PID: AtomicI32 = AtomicI32::new(0);
@@ -38,22 +38,50 @@ pub fn reaper_parker() -> Arc<Parker> {
     REAPER.get().cloned().unwrap_or_else(Parker::unbound)
 }
 
+/// The reaper has found no child and sleeps until there is one.
+static REAPER_IDLE: AtomicBool = AtomicBool::new(false);
+
 /// Tells the reaper that there is a child.
 pub fn child_made() {
-    reaper_parker().unpark();
+    if REAPER_IDLE.load(SeqCst) && REAPER_IDLE.swap(false, SeqCst) {
+        reaper_parker().unpark();
+    }
 }
 
-/// The thread that waits for host processes: gives back what they lived on, and ends processes whose host process
-/// was killed from outside.
+/// The thread that waits for host processes, and ends processes whose host process was killed from outside.
+///
+/// Nobody waits for it when a process ends by itself, and it shares the address space of the first process, in which
+/// each fork and each fault has to tell the processors that run it. So it takes many at once, some of them late.
 pub fn reap(_: Box<dyn Any + Send>) -> ! {
+    /// Between two looks, in nanoseconds.
+    const PAUSE: u64 = 10_000_000;
+    let sleep = |deadline| {
+        // Whatever ends the sleep.
+        let _ = reaper_parker().park(&mut [], deadline);
+    };
+    let take = |dead| {
+        let _working = hold_reaper();
+        host::thread::reap(dead, host_process_gone);
+    };
     loop {
-        match wait_for_child() {
+        match wait_for_child(true) {
             Ok(dead) => {
-                let _working = hold_reaper();
-                host::thread::reap(dead, host_process_gone);
+                let mut next = dead;
+                while let Some(dead) = next {
+                    take(dead);
+                    next = wait_for_child(false).unwrap_or_default();
+                }
+                sleep(Some(host::clock::monotonic_ns() + PAUSE));
             }
-            // Until there is one.
-            Err(_) => drop(reaper_parker().park(&mut [], None)),
+            Err(_) => {
+                REAPER_IDLE.store(true, SeqCst);
+                // One that was made before that has told nobody.
+                match wait_for_child(false) {
+                    Ok(Some(dead)) => take(dead),
+                    Ok(None) => {}
+                    Err(_) => sleep(None),
+                }
+            }
         }
     }
 }
@@ -71,6 +99,7 @@ pub fn hold_reaper() -> MutexGuard<'static, ()> {
 static INSTANCE_ENDS: AtomicBool = AtomicBool::new(false);
 
 fn host_process_gone(dead: Dead) {
+    free_stacks(dead.host_pid);
     if INSTANCE_ENDS.load(SeqCst) {
         return;
     }
@@ -110,8 +139,10 @@ pub fn leave(task: Arc<Task>, status: i32) -> ! {
     }
     let status = final_status(&process);
     process_gone(&process, status);
+    let mut resources = core::mem::take(&mut *process.family.threads.lock());
+    resources.extend(process.family.leader.lock().take());
     drop(process);
-    host::thread::exit_process()
+    exit_process(resources)
 }
 
 /// [`thread_gone`] for the calling thread, whichever task it is by now: execve(2) may have made it the first one.
