@@ -41,6 +41,8 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("java", "default-jre-headless"),
     ("pkill", "procps"),
     ("setsid", "util-linux"),
+    ("tmux", "tmux"),
+    ("script", "bsdutils"),
     (PYTHON_SUITE, "libpython3.11-testsuite"),
     ("javac", "default-jdk-headless"),
     ("ps", "procps"),

@@ -1,7 +1,10 @@
 //! Programs made of several processes and threads: shells, compilers, interpreters and what they start.
 //! Each case is a script; what it prints, how it ends and the files it leaves are those of the host.
 
+use std::path::PathBuf;
+
 use fncall_tests::case::Case;
+use fncall_tests::run::PATH;
 use fncall_tests::suite;
 use libtest_mimic::Trial;
 
@@ -165,7 +168,34 @@ const TOOLS: &[Script] = &[
     ),
 ];
 
+const TERMINALS: &[Script] = &[
+    (
+        "tmux",
+        &["tmux"],
+        "export TMUX_TMPDIR=$PWD; tmux -f /dev/null new -d -s a 'tty | cut -c1-8 > out; echo in tmux >> out; sleep 9'; for i in $(seq 50); do grep -qs tmux out && break; sleep 0.1; done; tmux ls -F '#S #{session_windows}'; cat out; tmux kill-server; rm -rf tmux-*",
+    ),
+    ("script", &["script"], "script -qec 'tty | cut -c1-8; stty size; exit 5' /dev/null; echo $?"),
+];
+
+/// `cargo` of the toolchain that runs the tests: it is not where distributions put programs.
+fn cargo() -> Option<Case> {
+    let cargo = PathBuf::from(std::env::var_os("CARGO")?);
+    let path = format!("{}:{PATH}", cargo.parent()?.display());
+    let script = "export HOME=$PWD/h CARGO_HOME=$PWD/h/c; mkdir -p a/src; cd a; printf '[package]\\nname = \"a\"\\nversion = \"0.1.0\"\\nedition = \"2021\"\\n' > Cargo.toml; echo 'pub fn f(x: u32) -> u32 { x * 2 } #[test] fn t() { assert_eq!(std::thread::spawn(|| f(3)).join().unwrap(), 6) }' > src/lib.rs; echo 'fn main() { println!(\"{}\", a::f(21)) }' > src/main.rs; cargo build --offline -q && ./target/debug/a; cargo test --offline -q 2>&1 | sed 's/finished in.*//'; echo 'fn' >> src/lib.rs; cargo build --offline -q 2>/dev/null; echo $?; cd ..; rm -rf a h";
+    Some(Case::new("tools::cargo", ["bash", "-c", script]).env("PATH", &path).needs(&["gcc"]).seconds(90))
+}
+
 const LANGUAGES: &[Script] = &[
+    (
+        "thousand-threads",
+        &["gcc"],
+        "cat > t.c <<'E'\n#include <pthread.h>\n#include <stdio.h>\npthread_mutex_t m=PTHREAD_MUTEX_INITIALIZER; pthread_cond_t c=PTHREAD_COND_INITIALIZER; int n,go;\nvoid*f(void*a){pthread_mutex_lock(&m);n++;pthread_cond_broadcast(&c);while(!go)pthread_cond_wait(&c,&m);pthread_mutex_unlock(&m);return a;}\nint main(){pthread_t t[1000];long s=0;for(long i=0;i<1000;i++)if(pthread_create(&t[i],0,f,(void*)i))return 1;\npthread_mutex_lock(&m);while(n<1000)pthread_cond_wait(&c,&m);go=1;pthread_cond_broadcast(&c);pthread_mutex_unlock(&m);\nfor(int i=0;i<1000;i++){void*r;pthread_join(t[i],&r);s+=(long)r;}printf(\"%d %ld\\n\",n,s);}\nE\ngcc -O2 -pthread -o t t.c && ./t",
+    ),
+    (
+        "go-cgo",
+        &["go", "gcc"],
+        "export HOME=$PWD GOCACHE=$PWD/.c GO111MODULE=off; cat > a.go <<'E'\npackage main\n// static int twice(int x) { return 2 * x; }\nimport \"C\"\nimport (\"fmt\"; \"sync\")\nfunc main() { var w sync.WaitGroup; r := make([]int, 100); for i := range r { w.Add(1); go func(i int) { r[i] = int(C.twice(C.int(i))); w.Done() }(i) }; w.Wait(); fmt.Println(r[99]) }\nE\ngo build -o a a.go && ./a; rm -rf .c a",
+    ),
     (
         "python-subprocess",
         &["python3"],
@@ -279,9 +309,14 @@ const PROCPS: &[Script] = &[
 
 fn main() {
     let args = suite::begin();
-    let groups: [(&str, &[Script]); 4] =
-        [("shell", SHELL), ("tools", TOOLS), ("languages", LANGUAGES), ("procps", PROCPS)];
-    let mut trials: Vec<Trial> = Vec::new();
+    let groups: [(&str, &[Script]); 5] = [
+        ("shell", SHELL),
+        ("tools", TOOLS),
+        ("languages", LANGUAGES),
+        ("procps", PROCPS),
+        ("terminals", TERMINALS),
+    ];
+    let mut trials: Vec<Trial> = cargo().into_iter().map(Trial::from).collect();
     for (group, scripts) in groups {
         for (name, needs, script) in scripts {
             let case = Case::new(format!("{group}::{name}"), ["bash", "-c", script]).needs(needs).seconds(90);
