@@ -6,6 +6,13 @@
 //! ```text
 //! bench [--rounds N] [--ms N] [OPERATION…]     SKIP=op,op leaves operations out
 //! ```
+//!
+//! `make` as an operation is a build of a generated C project by `make -j2`. So what processes, threads and signals
+//! cost is told by
+//!
+//! ```text
+//! bench fork_wait fork_exec vfork_exec thread_cj pipe_proc pipe_thr futex_thr signal_self segv_fix make
+//! ```
 
 #![forbid(unsafe_code)]
 
@@ -23,13 +30,15 @@ use fncall_tests::run::{Ending, Job, PATH, run};
 use fncall_tests::subject::{Subject, subject, target_dir};
 use fncall_tests::tree;
 
-/// Operations that need other processes, threads or sockets.
-const SKIPPED: &str =
-    "pipe_thr,pipe_proc,futex_thr,sockpair_proc,tcp_proc,thread_cj,fork_wait,fork_exec,vfork_exec,vfork_true";
+/// Operations left out unless asked for: those that need sockets.
+const SKIPPED: &str = "sockpair_proc,tcp_proc";
 
 /// Operations on files: measured once on files in memory and once on files of the host.
 const FILE_OPERATIONS: &[&str] =
     &["pread4k", "pwrite4k", "open_close", "stat", "fstat", "creat_unlink", "getdents64"];
+
+/// The build of a C project, as an operation.
+const MAKE: &str = "make";
 
 struct Options {
     rounds: usize,
@@ -81,8 +90,13 @@ fn measure(options: &Options) -> Result<(), String> {
     tree::remove(&dir).map_err(|e| e.to_string())?;
     fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
     let bench = Bench { subject, dir };
-    for flavor in [Flavor::GlibcStatic, Flavor::MuslStatic] {
-        bench.operations(flavor, options)?;
+    if options.only.iter().any(|only| only != MAKE) || options.only.is_empty() {
+        for flavor in [Flavor::GlibcStatic, Flavor::MuslStatic] {
+            bench.operations(flavor, options)?;
+        }
+    }
+    if options.only.is_empty() || options.only.iter().any(|only| only == MAKE) {
+        bench.make(options)?;
     }
     if options.only.is_empty() {
         bench.start_up(options)?;
@@ -119,7 +133,8 @@ impl Bench {
         let mut argv: Vec<OsString> = vec![program.into()];
         argv.extend(["-t".into(), options.ms.to_string().into(), "-r".into(), "3".into(), "-d".into()]);
         argv.push(self.dir.clone().into());
-        argv.extend(options.only.iter().map(OsString::from));
+        let only: Vec<_> = options.only.iter().filter(|only| *only != MAKE).map(OsString::from).collect();
+        argv.extend(only.iter().cloned());
         let env = [("SKIP".into(), OsString::from(&options.skip))];
         let write = ["--write".into(), self.dir.clone().into_os_string()];
         let (mut host, mut ours, mut through) = (Times::new(), Times::new(), Times::new());
@@ -132,7 +147,7 @@ impl Bench {
                 .map(OsString::from)
                 .collect();
             if !files.is_empty() {
-                let mut argv = argv[..argv.len() - options.only.len()].to_vec();
+                let mut argv = argv[..argv.len() - only.len()].to_vec();
                 argv.extend(files);
                 shown(self.run(&self.subject.command(&write, &argv), &env), |out| record(&out, &mut through));
             }
@@ -146,6 +161,32 @@ impl Bench {
                 row(&format!("{name} (host file)"), base, Some(times));
             }
         }
+        Ok(())
+    }
+
+    /// Builds a C project from nothing, each time in a fresh tree.
+    fn make(&self, options: &Options) -> Result<(), String> {
+        for tool in ["make", "gcc"] {
+            if needs::find(tool).is_none() {
+                println!("\nmake -j2 skipped: needs {}", needs::package(tool));
+                return Ok(());
+            }
+        }
+        let project = self.dir.join("project");
+        let argv = ["make", "-s", "-j2", "-C", "project"].map(OsString::from);
+        let (mut host, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..options.rounds {
+            let built = |argv: &[OsString]| {
+                tree::remove(&project).and_then(|()| write_project(&project)).map_err(|e| e.to_string())?;
+                let start = Instant::now();
+                self.run(argv, &[("PATH".into(), PATH.into())])?;
+                Ok(start.elapsed().as_secs_f64() * 1e9)
+            };
+            host.push(built(&argv)?);
+            shown(built(&self.subject.command(&[], &argv)), |ns| ours.push(ns));
+        }
+        println!("\nmake -j2 of {SOURCES} C files ({} rounds), ns", options.rounds);
+        row(MAKE, median(&host), Some(&ours).filter(|ours| !ours.is_empty()));
         Ok(())
     }
 
@@ -234,6 +275,41 @@ impl Bench {
         println!("  {:<50} {:.2} % of {calls}", "all together", patched as f64 * 100.0 / calls as f64);
         Ok(())
     }
+}
+
+/// Files of the generated project.
+const SOURCES: usize = 24;
+
+/// A program of [`SOURCES`] files with a makefile: each file has some functions and the headers that C programs have.
+fn write_project(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let mut calls = String::new();
+    for n in 0..SOURCES {
+        let mut text =
+            String::from("#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n");
+        text += "#include <sys/socket.h>\n#include <sys/stat.h>\n#include <time.h>\n#include <unistd.h>\n";
+        for f in 0..40 {
+            text += &format!(
+                "static int f{f}(const char *s, int n) {{\n  int sum = {f};\n  for (int i = 0; i < n; i++) {{\n    \
+                 if (s[i] == 'a' + {f} % 26) sum += (int)strlen(s) * i; else sum ^= s[i] << (i & 7);\n  }}\n  \
+                 if (sum == -{f}) printf(\"%d\\n\", sum);\n  return sum;\n}}\n"
+            );
+        }
+        text += &format!("int part{n}(const char *s) {{\n  int n = (int)strlen(s), sum = 0;\n");
+        for f in 0..40 {
+            text += &format!("  sum += f{f}(s, n);\n");
+        }
+        text += "  return sum;\n}\n";
+        fs::write(dir.join(format!("part{n}.c")), text)?;
+        calls += &format!("int part{n}(const char *);\n");
+    }
+    let sum: Vec<String> = (0..SOURCES).map(|n| format!("part{n}(v[0])")).collect();
+    let main =
+        format!("{calls}int main(int c, char **v) {{ return c > 1 ? ({}) & 1 : 0; }}\n", sum.join(" + "));
+    fs::write(dir.join("main.c"), main)?;
+    let makefile = "SOURCES := $(wildcard *.c)\nprog: $(SOURCES:.c=.o)\n\tgcc -o $@ $^ -lm\n\
+                    %.o: %.c\n\tgcc -O1 -Wall -c -o $@ $<\n";
+    fs::write(dir.join("Makefile"), makefile)
 }
 
 /// Uses a result of fncall; a failure is shown, and the other measurements go on.
