@@ -297,13 +297,17 @@ mod tests {
     #[test]
     fn a_slot_used_again_has_another_number() {
         let mut ids = Ids::default();
-        let first = make(&mut ids, IPC_PRIVATE, 0).expect("room");
-        let object = ids.get(first).expect("there");
-        ids.remove(&object);
+        let make_and_remove = |ids: &mut Ids<()>| {
+            let id = make(ids, IPC_PRIVATE, 0).expect("room");
+            let object = ids.get(id).expect("there");
+            ids.remove(&object);
+            id
+        };
+        let first = make_and_remove(&mut ids);
         assert_eq!(ids.get(first).map(drop), Err(Errno::INVAL));
         // All slots are used in turn first.
         for n in 1..MIN_CYCLE as i32 {
-            assert_eq!(make(&mut ids, IPC_PRIVATE, 0), Ok(n));
+            assert_eq!(make_and_remove(&mut ids), n);
         }
         assert_eq!(make(&mut ids, IPC_PRIVATE, 0), Ok(1 << SLOT_BITS));
         assert_eq!(ids.get(first).map(drop), Err(Errno::INVAL));
