@@ -208,7 +208,7 @@ impl What {
                 "thread-self" => Ok(What::SelfLink(true)),
                 "mounts" => Ok(What::RootLink("self/mounts")),
                 "net" => Ok(What::RootLink("self/net")),
-                "sys" => Ok(What::Machine(b"sys".to_vec(), FileType::Directory)),
+                "sys" | "tty" => Ok(What::Machine(name.to_vec(), FileType::Directory)),
                 "sysvipc" => Ok(What::IpcDir),
                 _ if machine::ROOT.contains(&text) => Ok(What::Machine(name.to_vec(), machine::kind(name)?)),
                 _ => number(name).and_then(by_number).ok_or(Errno::NOENT),
@@ -288,7 +288,9 @@ impl What {
         let mut add = |name: &str| names.push(name.as_bytes().to_vec());
         match self {
             What::Root => {
-                ["self", "thread-self", "mounts", "net", "sys", "sysvipc"].iter().for_each(|name| add(name));
+                ["self", "thread-self", "mounts", "net", "sys", "sysvipc", "tty"]
+                    .iter()
+                    .for_each(|name| add(name));
                 machine::ROOT
                     .iter()
                     .filter(|name| machine::kind(name.as_bytes()).is_ok())
