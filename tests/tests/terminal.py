@@ -3,8 +3,9 @@
     python3 terminal.py SCRIPT PROGRAM [ARGUMENT ...]
 
 The script has one step a line: `until REGEX` waits for output, `send TEXT` types (Python escapes), `size ROWS COLUMNS`
-changes the window, `settings` prints the flags of the terminal, `kill SIGNAL` sends one to the program. At the end
-everything that showed is printed, and how the program ended; process numbers of jobs are left out.
+changes the window, `settings` prints the flags of the terminal, `kill SIGNAL` sends one to the program, `pause SECONDS`
+is for what nothing shows: that a job has come to the foreground. At the end everything that showed is printed, and how
+the program ended; process numbers of jobs are left out.
 """
 import fcntl
 import os
@@ -79,6 +80,8 @@ def main():
             terminal.size(*map(int, rest.split()))
         elif verb == "settings":
             terminal.settings()
+        elif verb == "pause":
+            time.sleep(float(rest))
         elif verb == "kill":
             os.kill(terminal.pid, int(rest))
         elif verb:

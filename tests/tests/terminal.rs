@@ -39,6 +39,7 @@ const SCENES: &[(&str, &[&str], &str)] = &[
         until & *\r\n\$ $
         send fg\r
         until 61'\r\n
+        pause 1
         send \x1c
         until \$ $
         send cat\r
@@ -83,6 +84,7 @@ const SCENES: &[(&str, &[&str], &str)] = &[
         size 30 100
         send \r
         until 30 100\r\n
+        pause 1
         send exit\r"#,
     ),
     (
@@ -137,6 +139,7 @@ const SCENES: &[(&str, &[&str], &str)] = &[
         until Stopped.*\r\nin $
         send fg\r
         until 60'\r\n
+        pause 1
         send \x03
         until in $
         send exit 5\r
