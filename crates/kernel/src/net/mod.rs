@@ -6,7 +6,7 @@
 //!                                  +--> Sock: options, error, buffers, who waits (`struct sock`)
 //! ```
 //!
-//! A [`Family`] makes sockets; one directory for each, entered in [`FAMILIES`]. What is not there answers
+//! A [`Family`] makes sockets; one directory for each, entered in `FAMILIES`. What is not there answers
 //! `EAFNOSUPPORT`, as a kernel built without it. Numbers and structs of the system calls are taken apart in
 //! `syscall`; here addresses are bytes and control messages are [`Outgoing`] and [`Incoming`].
 
