@@ -130,7 +130,9 @@ pub fn clone(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
         return Err(Errno::PERM);
     }
     check_limits(cur)?;
-    start_reaper()?;
+    if !has(g::CLONE_THREAD) {
+        start_reaper()?;
+    }
     let mut args = args.clone();
     if has(g::CLONE_PIDFD) {
         args.reserved = Some(reserve_pidfd(cur, &args)?);
@@ -556,6 +558,8 @@ fn start_reaper() -> Result<()> {
     static STARTED: Mutex<bool> = Mutex::new(false);
     let mut started = STARTED.lock();
     if !*started {
+        // It is a thread, too: from here on the first process would have to wait for what its threads need.
+        host::code::prepare_for_threads();
         let parker = exit::reaper_parker();
         let resources = spawn(Kind::Kernel, parker, exit::reap, Box::new(()))?;
         // It lives as long as the instance.
