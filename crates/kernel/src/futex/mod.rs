@@ -143,6 +143,35 @@ impl Waiter {
     }
 }
 
+/// So many are woken without an allocation.
+const FEW: usize = 4;
+
+/// Those taken off the table as woken, who are told at the end of it. Made before the table is locked: one who is told
+/// under the lock wakes up only to wait for it (`wake_q` in Linux).
+#[derive(Default)]
+struct Woken {
+    few: [Option<Arc<Waiter>>; FEW],
+    len: usize,
+    more: Vec<Arc<Waiter>>,
+}
+
+impl Woken {
+    fn add(&mut self, waiter: Arc<Waiter>) {
+        waiter.state.store(WOKEN, SeqCst);
+        match self.few.get_mut(self.len) {
+            Some(slot) => *slot = Some(waiter),
+            None => self.more.push(waiter),
+        }
+        self.len += 1;
+    }
+}
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        self.few.iter().flatten().chain(&self.more).for_each(|waiter| waiter.parker.unpark());
+    }
+}
+
 /// Who waits, and who owns what somebody waits for.
 #[derive(Default)]
 struct Table {

@@ -1,6 +1,6 @@
 //! Plain waits and wakes: `FUTEX_WAIT`, `FUTEX_WAKE`, `FUTEX_REQUEUE`, `FUTEX_WAKE_OP`, futex_waitv(2).
 
-use super::{Key, Kind, Table, WAITING, WOKEN, Waiter, Word, exchange, load};
+use super::{Key, Kind, Table, WAITING, Waiter, Woken, Word, exchange, load};
 use crate::sync::{Deadline, sleep_on};
 use crate::task::Task;
 use crate::{Errno, Result};
@@ -96,7 +96,8 @@ pub fn wake(key: Key, count: usize, bitset: u32) -> Result<usize> {
     if bitset == 0 {
         return Err(Errno::INVAL);
     }
-    Table::lock().take_plain(key, count, bitset, |waiter| waiter.finish(WOKEN))
+    let mut woken = Woken::default();
+    Table::lock().take_plain(key, count, bitset, |waiter| woken.add(waiter))
 }
 
 /// Wakes `count` and moves up to `limit` others to another word; answers how many of each. `expected`: the value the
@@ -111,13 +112,14 @@ pub fn requeue(
     limit: usize,
     expected: Option<u32>,
 ) -> Result<(usize, usize)> {
+    let mut to_wake = Woken::default();
     let mut table = Table::lock();
     if let Some(expected) = expected
         && load(from.addr)? != expected
     {
         return Err(Errno::AGAIN);
     }
-    let woken = table.take_plain(from.key, count, u32::MAX, |waiter| waiter.finish(WOKEN))?;
+    let woken = table.take_plain(from.key, count, u32::MAX, |waiter| to_wake.add(waiter))?;
     let mut moved = Vec::new();
     let result = table.take_plain(from.key, limit, u32::MAX, |waiter| moved.push(waiter));
     let len = moved.len();
@@ -140,6 +142,7 @@ pub fn wake_op(first: &Word, second: &Word, count: usize, count2: usize, encoded
         // Out of range it is taken modulo 32, as Linux does.
         oparg = 1u32.wrapping_shl(oparg);
     }
+    let mut to_wake = Woken::default();
     let mut table = Table::lock();
     let mut old = load(second.addr)?;
     loop {
@@ -167,9 +170,9 @@ pub fn wake_op(first: &Word, second: &Word, count: usize, count2: usize, encoded
         5 => old >= arg,
         _ => return Err(Errno::NOSYS),
     };
-    let mut woken = table.take_plain(first.key, count, u32::MAX, |waiter| waiter.finish(WOKEN))?;
+    let mut woken = table.take_plain(first.key, count, u32::MAX, |waiter| to_wake.add(waiter))?;
     if also {
-        woken += table.take_plain(second.key, count2, u32::MAX, |waiter| waiter.finish(WOKEN))?;
+        woken += table.take_plain(second.key, count2, u32::MAX, |waiter| to_wake.add(waiter))?;
     }
     Ok(woken)
 }
