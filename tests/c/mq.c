@@ -1,5 +1,5 @@
-//: musl
-// mq_open(2), mq_unlink(2), mq_timedsend(2), mq_timedreceive(2), mq_notify(2), mq_getsetattr(2).
+// mq_open(2), mq_unlink(2), mq_timedsend(2), mq_timedreceive(2), mq_notify(2), mq_getsetattr(2). One flavour, because
+// the host counts the bytes of all queues of a user, so that two runs at once would see each other.
 #include "facts.h"
 #include <poll.h>
 #include <sys/epoll.h>

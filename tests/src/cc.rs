@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::needs;
 use crate::subject::target_dir;
@@ -93,7 +94,9 @@ pub fn compile(source: &Path, flavor: Flavor, extra: &[&str]) -> Result<PathBuf,
         return Ok(program);
     }
     fs::create_dir_all(&dir)?;
-    let fresh = dir.join(format!("{stem}-{}.new", std::process::id()));
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let fresh = dir.join(format!("{stem}-{}-{number}.new", std::process::id()));
     let output = Command::new(compiler)
         .args(flags)
         .args(flavor.flags())
@@ -106,7 +109,7 @@ pub fn compile(source: &Path, flavor: Flavor, extra: &[&str]) -> Result<PathBuf,
     if !output.status.success() {
         return Err(CompileError::Failed(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
-    // Another test binary may be building the same program: the last rename wins, both are equal.
+    // Another test may be building the same program: the last rename wins, both are equal.
     fs::rename(&fresh, &program)?;
     Ok(program)
 }
