@@ -75,6 +75,8 @@ def main():
         if verb == "until":
             terminal.until(rest)
         elif verb == "send":
+            # As slow as a person: a shell that has shown its answer is about to change the terminal's settings.
+            time.sleep(0.3)
             os.write(terminal.fd, rest.encode().decode("unicode_escape").encode("latin1"))
         elif verb == "size":
             terminal.size(*map(int, rest.split()))
