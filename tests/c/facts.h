@@ -141,6 +141,8 @@ static UNUSED long long now_ns(void) { struct timespec t; clock_gettime(CLOCK_MO
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     umask(022);
+    // A shell that started the tests in the background has these ignored.
+    signal(SIGHUP, SIG_DFL), signal(SIGINT, SIG_DFL), signal(SIGQUIT, SIG_DFL);
     if (argc == 2 && !strcmp(argv[1], "-l")) {
         for (const struct section *s = __start_sections; s < __stop_sections; s++) puts(s->name);
         return 0;

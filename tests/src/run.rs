@@ -2,6 +2,7 @@
 //! Called by `case` and by the benchmark.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,7 @@ pub fn run(job: &Job<'_>) -> io::Result<Outcome> {
     let watchdog = thread::spawn(move || match finished.recv_timeout(limit) {
         Err(mpsc::RecvTimeoutError::Timeout) => {
             // The leader has not been waited for, so the group's number cannot belong to anyone else.
+            kill_descendants(group);
             let _ = kill_process_group(group, Signal::KILL);
             true
         }
@@ -121,6 +123,26 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
         }
     }
     command.spawn()
+}
+
+/// Kills what a process has made, even in sessions of its own, which its group does not reach.
+fn kill_descendants(ancestor: Pid) {
+    let parent_of = |pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in parentheses may hold anything.
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<i32>().ok()
+    };
+    let names = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids: Vec<i32> = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let mut family = vec![ancestor.as_raw_nonzero().get()];
+    let mut at = 0;
+    while let Some(&parent) = family.get(at) {
+        family.extend(pids.iter().filter(|&&pid| parent_of(pid) == Some(parent)));
+        at += 1;
+    }
+    for pid in family.into_iter().skip(1).filter_map(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
 }
 
 fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<io::Result<Vec<u8>>> {
