@@ -194,6 +194,8 @@ pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Se
     let resources = Resources { stacks, thread, alive };
     let program = kind != Kind::Kernel;
     if let Kind::Process { .. } = kind {
+        // Only the first process is there to make the second.
+        let _ = TIED_TO.compare_exchange(0, crate::signal::host_pid(), SeqCst, SeqCst);
         crate::huge::before_fork();
     }
     if let Some(parent) = crate::user::current_thread() {
@@ -341,10 +343,17 @@ pub fn reap(dead: Dead, work: fn(Dead)) {
     REAPING_SINCE.store(0, SeqCst);
 }
 
-/// Called by who has waited for a lock for a while: ends the instance when the reaper waits, too, and so long that only
-/// a host process that was killed can hold what it needs.
+/// Called by who has waited for a lock for a while: ends its process when the first one is gone; ends the instance when
+/// the reaper waits, too, and so long that only a host process that was killed can hold what it needs.
 pub(crate) fn end_if_reaper_is_stuck() {
     const PATIENCE_NS: u64 = 5_000_000_000;
+    // One that was being made when the first process died may not have asked for a death signal yet.
+    let first = TIED_TO.load(SeqCst);
+    // SAFETY: no memory is involved; signal 0 only asks whether there is such a process.
+    let asked = if first > 0 { unsafe { syscall2(g::__NR_kill, first as usize, 0) } } else { 0 };
+    if asked == -(Errno::SRCH.raw_os_error() as isize) {
+        crate::boot::exit(0);
+    }
     let since = REAPING_SINCE.load(SeqCst);
     let stuck = since != 0 && crate::clock::monotonic_ns().saturating_sub(since) > PATIENCE_NS;
     // The first process ends the others; one of its threads says why.
@@ -379,7 +388,7 @@ pub enum Tie {
 /// The signal of [`Tie::Ask`]: the next after the kick.
 pub(crate) const PARENT_GONE: i32 = crate::signal::KICK_SIGNAL + 1;
 
-/// The process whose end ends this one; 0 for the first.
+/// The first process, whose end ends the others; 0 as long as it is alone.
 static TIED_TO: AtomicI32 = AtomicI32::new(0);
 
 /// Ends the calling host process when `first`, its parent on the host, ends. Does nothing in `first` itself or in one
