@@ -44,7 +44,7 @@ impl Target {
 
     /// The thread with this number, while it is there.
     pub fn task(&self) -> Option<Arc<Task>> {
-        self.process.tasks.lock().iter().find(|task| task.tid == self.tid).cloned()
+        self.process.thread(self.tid)
     }
 
     /// Whether it has ended.

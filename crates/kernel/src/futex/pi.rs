@@ -10,17 +10,12 @@ use super::{
     Waiter, Word, exchange, load,
 };
 use crate::sync::Deadline;
-use crate::task::processes;
+use crate::task::find_thread;
 use crate::{ERESTARTNOINTR, ERESTARTSYS, Errno, Result};
 use alloc::sync::Arc;
 
 /// Chains of locks longer than this are not followed (`max_lock_depth`).
 const MAX_LOCK_DEPTH: usize = 1024;
-
-/// Whether there is a thread with this number.
-fn is_thread(tid: i32) -> bool {
-    processes().iter().any(|process| process.tasks.lock().iter().any(|task| task.tid == tid))
-}
 
 impl Table {
     /// The lock that a thread waits for.
@@ -79,7 +74,7 @@ impl Table {
             return Ok(true);
         }
         write(word | FUTEX_WAITERS)?;
-        if !is_thread(holder) {
+        if find_thread(holder).is_none() {
             return Err(Errno::SRCH);
         }
         self.owners.insert(key, holder);

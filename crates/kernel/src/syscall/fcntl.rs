@@ -134,9 +134,7 @@ fn exists(kind: OwnerKind, id: i32) -> bool {
     match kind {
         OwnerKind::Process => task::find_process(id).is_some(),
         OwnerKind::Group => task::processes().iter().any(|process| process.pgid.load(Relaxed) == id),
-        OwnerKind::Thread => {
-            task::processes().iter().any(|process| process.tasks.lock().iter().any(|task| task.tid == id))
-        }
+        OwnerKind::Thread => task::find_thread(id).is_some(),
     }
 }
 

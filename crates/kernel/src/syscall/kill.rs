@@ -1,7 +1,7 @@
 //! kill(2), tkill(2), tgkill(2).
 
 use crate::signal::{self, SigInfo, set};
-use crate::task::{Current, KERNEL_PID, Process, Task, find_process, processes};
+use crate::task::{self, Current, KERNEL_PID, Process, Task, find_process, processes};
 use crate::uaccess::Args;
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -68,20 +68,16 @@ pub(super) fn find_thread(cur: &Current<'_>, tgid: Option<i32>, tid: i32) -> Res
     if cur.task.tid == tid && tgid.is_none_or(|pid| pid == cur.process().pid) {
         return Ok(cur.task.clone());
     }
-    let in_process =
-        |process: &Arc<Process>| process.tasks.lock().iter().find(|task| task.tid == tid).cloned();
     match tgid {
-        Some(pid) => find_process(pid).as_ref().and_then(in_process),
-        None => processes().iter().find_map(in_process),
+        Some(pid) => find_process(pid).and_then(|process| process.thread(tid)),
+        None => task::find_thread(tid),
     }
     .ok_or(Errno::SRCH)
 }
 
 /// The process with a number, or the one that has a thread with it, as Linux's kill(2) takes both.
 pub(super) fn find_by_tid(pid: i32) -> Option<Arc<Process>> {
-    find_process(pid).or_else(|| {
-        processes().into_iter().find(|process| process.tasks.lock().iter().any(|task| task.tid == pid))
-    })
+    find_process(pid).or_else(|| task::find_thread(pid).map(|task| task.process.clone()))
 }
 
 /// Whether the caller may send `signo` to `target` (`check_kill_permission`).

@@ -48,10 +48,7 @@ fn notification(cur: &Current<'_>, event: [u64; 8]) -> Result<Notify> {
         // The C library makes threads of SIGEV_THREAD by itself; to the kernel it is a signal.
         g::SIGEV_SIGNAL | g::SIGEV_THREAD => Ok(Notify::Process(signo)),
         g::SIGEV_THREAD_ID => {
-            let tasks = cur.process().tasks.lock();
-            if !tasks.iter().any(|task| task.tid == tid) {
-                return Err(Errno::INVAL);
-            }
+            cur.process().thread(tid).ok_or(Errno::INVAL)?;
             Ok(Notify::Thread(signo, tid))
         }
         _ => Err(Errno::INVAL),

@@ -21,7 +21,8 @@ pub use family::{Usage, add_usage};
 pub use init::make_init;
 pub use limits::{Limits, Resource};
 pub use process::{
-    ExecInfo, FIRST_PID, FsContext, Process, Task, Unshared, find_process, processes, register, unregister,
+    ExecInfo, FIRST_PID, FsContext, Process, Task, Unshared, find_process, find_thread, processes, register,
+    unregister,
 };
 pub use run::{run, run_image};
 

@@ -181,6 +181,11 @@ impl Process {
         self.cred.lock().clone()
     }
 
+    /// Its thread with this number.
+    pub fn thread(&self, tid: i32) -> Option<Arc<Task>> {
+        self.tasks.lock().iter().find(|task| task.tid == tid).cloned()
+    }
+
     /// What follows from a change of who it is: nobody may look into it any more, and its parent's death is no concern
     /// of it (`commit_creds`).
     pub fn note_new_cred(&self, old: &Cred, new: &Cred) {
@@ -297,4 +302,9 @@ pub fn processes() -> Vec<Arc<Process>> {
 /// The process with this number.
 pub fn find_process(pid: i32) -> Option<Arc<Process>> {
     PROCESSES.lock().iter().find(|process| process.pid == pid).cloned()
+}
+
+/// The thread with this number, of whatever process.
+pub fn find_thread(tid: i32) -> Option<Arc<Task>> {
+    processes().iter().find_map(|process| process.thread(tid))
 }

@@ -101,9 +101,7 @@ fn cpu_clock(cur: &Current<'_>, id: i32) -> Result<i32> {
     let host_tid = if number == 0 {
         cur.task.parker.host_tid()
     } else {
-        let tasks = cur.process().tasks.lock();
-        let task = tasks.iter().find(|task| task.tid == number).ok_or(Errno::INVAL)?;
-        task.parker.host_tid()
+        cur.process().thread(number).ok_or(Errno::INVAL)?.parker.host_tid()
     };
     Ok(!host_tid << 3 | PER_THREAD | which)
 }

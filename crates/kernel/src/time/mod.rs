@@ -108,13 +108,10 @@ pub fn unignored(process: &Process, signo: i32) {
 fn send(process: &Arc<Process>, thread: Option<i32>, info: SigInfo) -> Sent {
     let sent = match thread {
         None => signal::send::queue_to_process(process, info),
-        Some(tid) => {
-            let task = process.tasks.lock().iter().find(|task| task.tid == tid).cloned();
-            match task {
-                Some(task) => signal::send::queue_to_task(&task, info),
-                None => return Sent::Ignored,
-            }
-        }
+        Some(tid) => match process.thread(tid) {
+            Some(task) => signal::send::queue_to_task(&task, info),
+            None => return Sent::Ignored,
+        },
     };
     // Without room in the queue it counts as one that found itself pending already: an overrun.
     sent.unwrap_or(Sent::Already)

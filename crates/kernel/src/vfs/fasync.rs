@@ -6,7 +6,7 @@
 use super::{Fd, File, OpenFlags, Owner, OwnerKind, PollEvents, PollTable, Registrations};
 use crate::signal::{self, SigInfo};
 use crate::sync::Wake;
-use crate::task::{self, Task};
+use crate::task;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
 use host::mutex::Mutex;
@@ -96,7 +96,7 @@ fn send(owner: &Owner, fd: Fd, code: i32, band: PollEvents) {
             }
         }
         OwnerKind::Thread => {
-            if let Some(task) = find_thread(owner.id)
+            if let Some(task) = task::find_thread(owner.id)
                 && may_signal(owner, &task.process.cred())
                 && signal::to_task(&task, info).is_err()
             {
@@ -104,12 +104,6 @@ fn send(owner: &Owner, fd: Fd, code: i32, band: PollEvents) {
             }
         }
     }
-}
-
-fn find_thread(tid: i32) -> Option<Arc<Task>> {
-    task::processes()
-        .iter()
-        .find_map(|process| process.tasks.lock().iter().find(|task| task.tid == tid).cloned())
 }
 
 /// Whether who set the owner might signal it (`sigio_perm`).

@@ -5,7 +5,7 @@ use super::usage::Whose;
 use super::{ProcFs, fds, machine, process};
 use crate::ipc::proc as ipc;
 use crate::task::access::{self, Ids, may_access};
-use crate::task::{Cred, Process, Task, find_process, processes};
+use crate::task::{Cred, Process, Task, find_process, find_thread, processes};
 use crate::vfs::{
     CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, NewNode, OpenFlags,
     ReaddirSink, SetAttr, Stat, TimeSpec,
@@ -94,10 +94,7 @@ fn by_number(number: i32) -> Option<What> {
     if let Some(process) = find_process(number) {
         return Some(What::Process(process));
     }
-    processes().into_iter().find_map(|process| {
-        let task = process.tasks.lock().iter().find(|task| task.tid == number).cloned()?;
-        Some(What::Task(process, task))
-    })
+    find_thread(number).map(|task| What::Task(task.process.clone(), task))
 }
 
 /// The threads that /proc/PID/task shows, the first one as long as the process is there.
