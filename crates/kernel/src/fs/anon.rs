@@ -35,25 +35,7 @@ impl Inode for AnonInode {
         FileType::Regular
     }
     fn stat(&self) -> Result<Stat> {
-        let time = crate::vfs::TimeSpec::default();
-        Ok(Stat {
-            dev: DEV,
-            ino: INO,
-            mode: 0o600,
-            nlink: 1,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
-            size: 0,
-            blksize: 4096,
-            blocks: 0,
-            atime: time,
-            mtime: time,
-            ctime: time,
-            btime: None,
-            attributes: 0,
-            attributes_mask: 0,
-        })
+        Ok(Stat { dev: DEV, ino: INO, mode: 0o600, nlink: 1, blksize: 4096, ..Stat::default() })
     }
     fn file_system(&self) -> Arc<dyn FileSystem> {
         Arc::new(AnonFs)

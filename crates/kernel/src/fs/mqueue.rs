@@ -141,24 +141,8 @@ fn stat(
     size: u64,
     [atime, mtime, ctime]: [TimeSpec; 3],
 ) -> Stat {
-    Stat {
-        dev: DEV,
-        ino,
-        mode,
-        nlink,
-        uid,
-        gid,
-        rdev: 0,
-        size,
-        blksize: 4096,
-        blocks: 0,
-        atime,
-        mtime,
-        ctime,
-        btime: None,
-        attributes: 0,
-        attributes_mask: 0,
-    }
+    let dev = DEV;
+    Stat { dev, ino, mode, nlink, uid, gid, size, blksize: 4096, atime, mtime, ctime, ..Stat::default() }
 }
 
 /// The file of a queue.

@@ -6,7 +6,7 @@
 use crate::task::{Process, Task, find_process};
 use crate::vfs::{
     File, FileOps, FileSystem, FileType, Inode, InodeRef, OpenFlags, PollEvents, PollTable, SetAttr, Stat,
-    StatFs, TimeSpec,
+    StatFs,
 };
 use crate::{Errno, Result};
 use alloc::boxed::Box;
@@ -112,24 +112,13 @@ impl Inode for PidInode {
         FileType::Regular
     }
     fn stat(&self) -> Result<Stat> {
-        let time = TimeSpec::default();
         Ok(Stat {
             dev: DEV,
             ino: self.0.get().map_or(0, |target| target.process.family.pid_inode(target.tid)),
             mode: 0o700,
             nlink: 1,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
-            size: 0,
             blksize: 4096,
-            blocks: 0,
-            atime: time,
-            mtime: time,
-            ctime: time,
-            btime: None,
-            attributes: 0,
-            attributes_mask: 0,
+            ..Stat::default()
         })
     }
     fn file_system(&self) -> Arc<dyn FileSystem> {

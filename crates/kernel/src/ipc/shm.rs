@@ -253,19 +253,14 @@ impl Inode for Node {
             dev: DEV,
             ino: self.shm.id as u64,
             mode: FileType::Regular.mode_bits() | state.perm.mode & 0o777,
-            nlink: 0,
             uid: state.perm.uid,
             gid: state.perm.gid,
-            rdev: 0,
             size: state.data.size,
             blksize: PAGE_SIZE as u32,
-            blocks: 0,
             atime: time,
             mtime: time,
             ctime: time,
-            btime: None,
-            attributes: 0,
-            attributes_mask: 0,
+            ..Stat::default()
         })
     }
 

@@ -51,7 +51,6 @@ struct SocketInode {
 
 /// An open file for a socket, which belongs to `uid` and `gid`. Of `flags` counts `O_NONBLOCK`.
 pub fn new_file(protocol: ProtocolRef, uid: u32, gid: u32, flags: OpenFlags) -> Arc<File> {
-    let epoch = TimeSpec::default();
     let ino = NEXT_INO.fetch_add(1, Relaxed);
     protocol.sock().ino.store(ino, Relaxed);
     let stat = Stat {
@@ -61,17 +60,9 @@ pub fn new_file(protocol: ProtocolRef, uid: u32, gid: u32, flags: OpenFlags) -> 
         nlink: 1,
         uid,
         gid,
-        rdev: 0,
-        size: 0,
         blksize: 4096,
-        blocks: 0,
-        // As Linux has it: sockfs sets no times.
-        atime: epoch,
-        mtime: epoch,
-        ctime: epoch,
-        btime: None,
-        attributes: 0,
-        attributes_mask: 0,
+        // No times, as Linux has it: sockfs sets none.
+        ..Stat::default()
     };
     let inode: InodeRef = Arc::new(SocketInode { protocol: protocol.clone(), stat: Mutex::new(stat) });
     let flags = OpenFlags::RDWR | flags & OpenFlags::NONBLOCK;

@@ -73,13 +73,11 @@ impl Node {
             rdev: new.rdev,
             size: new.target.len() as u64,
             blksize: 4096,
-            blocks: 0,
             atime: now(),
             mtime: now(),
             ctime: now(),
             btime: Some(now()),
-            attributes: 0,
-            attributes_mask: 0,
+            ..Stat::default()
         };
         let state = State {
             stat,

@@ -61,8 +61,8 @@ pub struct TimeSpec {
     pub nsec: u32,
 }
 
-/// All attributes (statx(2)).
-#[derive(Clone, Copy, Debug)]
+/// All attributes (statx(2)). By default all is 0, and nothing is known about the birth.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Stat {
     /// Device number of the file system, in the kernel's user encoding (`makedev`).
     pub dev: u64,

@@ -44,8 +44,7 @@ pub(super) fn fresh(core: &Core, ino: u64, new: &NewNode<'_>) -> Stat {
         mtime: now,
         ctime: now,
         btime: Some(now),
-        attributes: 0,
-        attributes_mask: 0,
+        ..Stat::default()
     }
 }
 

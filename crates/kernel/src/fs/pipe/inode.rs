@@ -53,16 +53,11 @@ pub fn new_pair(uid: u32, gid: u32, flags: OpenFlags) -> Result<(Arc<File>, Arc<
         nlink: 1,
         uid,
         gid,
-        rdev: 0,
-        size: 0,
         blksize: PAGE as u32,
-        blocks: 0,
         atime: now,
         mtime: now,
         ctime: now,
-        btime: None,
-        attributes: 0,
-        attributes_mask: 0,
+        ..Stat::default()
     };
     let inode: InodeRef = Arc::new(PipeInode { pipe: pipe.clone(), stat: Mutex::new(stat) });
     let nonblock = flags & OpenFlags::NONBLOCK;

@@ -352,16 +352,12 @@ impl Inode for Node {
             nlink: if dir { 2 } else { 1 },
             uid,
             gid,
-            rdev: 0,
             size,
             blksize: 1024,
-            blocks: 0,
             atime: now,
             mtime: now,
             ctime: now,
-            btime: None,
-            attributes: 0,
-            attributes_mask: 0,
+            ..Stat::default()
         })
     }
 
