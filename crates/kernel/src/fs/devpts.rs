@@ -1,7 +1,7 @@
 //! /dev/pts: a node for the slave of each pseudo-terminal, and /dev/ptmx, which makes new ones (pty(7), devpts).
 
 use super::tty::host::{HostTerminal, makedev};
-use super::tty::{Master, Pair, Terminal, open_slave};
+use super::tty::{Master, Pair, open_slave};
 use crate::task::{Cred, current_task};
 use crate::vfs::{
     Dentry, FileOps, FileSystem, FileType, Inode, InodeRef, NewNode, OpenFlags, ReaddirSink, SetAttr, Stat,
@@ -31,18 +31,8 @@ static DEVPTS: OnceLock<Arc<DevPts>> = OnceLock::new();
 /// The file system; an instance has one.
 pub struct DevPts {
     made: TimeSpec,
-    ptmx: Mutex<Attr>,
+    ptmx: Mutex<Stat>,
     slaves: Mutex<BTreeMap<u32, Arc<Slave>>>,
-}
-
-#[derive(Clone, Copy)]
-struct Attr {
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    atime: TimeSpec,
-    mtime: TimeSpec,
-    ctime: TimeSpec,
 }
 
 /// The file system.
@@ -50,10 +40,10 @@ pub fn devpts() -> Arc<DevPts> {
     if let Some(fs) = DEVPTS.get() {
         return fs.clone();
     }
-    let made = now();
+    let made = TimeSpec::now();
     let new = || DevPts {
         made,
-        ptmx: Mutex::new(Attr { mode: 0o666, uid: 0, gid: 0, atime: made, mtime: made, ctime: made }),
+        ptmx: Mutex::new(device(PTMX_INO, 0o666, makedev(5, 2)).at(made)),
         slaves: Mutex::default(),
     };
     // A lost race leaves the other's.
@@ -61,8 +51,10 @@ pub fn devpts() -> Arc<DevPts> {
     DEVPTS.get().cloned().unwrap_or_else(|| Arc::new(new()))
 }
 
-fn now() -> TimeSpec {
-    TimeSpec::from_ns(host::clock::coarse_realtime_ns())
+/// Attributes of a terminal's node but for times; its owner is root.
+fn device(ino: u64, mode: u32, rdev: u64) -> Stat {
+    let mode = FileType::CharDevice.mode_bits() | mode;
+    Stat { dev: DEV, ino, mode, nlink: 1, rdev, blksize: 1024, ..Stat::default() }
 }
 
 static MOUNTED: OnceLock<Arc<Dentry>> = OnceLock::new();
@@ -89,10 +81,9 @@ pub fn open_ptmx(flags: OpenFlags) -> Result<Box<dyn FileOps>> {
     let cred = current_task().map(|task| task.process.cred());
     let (uid, gid) = cred.map_or((0, 0), |cred| (cred.fsuid, cred.fsgid));
     let pair = Pair::new(index);
-    let time = now();
-    let attr = Attr { mode: 0o620, uid, gid, atime: time, mtime: time, ctime: time };
-    let terminal = Terminal::Pty(pair.clone());
-    slaves.insert(index, Arc::new(Slave { index, terminal, attr: Mutex::new(attr) }));
+    let stat = device(FIRST_INO + u64::from(index), 0o620, pair.rdev()).at(TimeSpec::now());
+    let slave = Slave::Pty(pair.clone(), Mutex::new(Stat { uid, gid, ..stat }));
+    slaves.insert(index, Arc::new(slave));
     Ok(Box::new(Master::new(pair, flags, forget)))
 }
 
@@ -108,7 +99,7 @@ fn forget(index: u32) {
 /// `EIO` when there is none; those of opening it.
 pub fn open_number(index: u32, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
     let slave = devpts().slaves.lock().get(&index).cloned().ok_or(Errno::IO)?;
-    slave.terminal.open(flags)
+    slave.open(flags)
 }
 
 /// Shows the host's terminal below its own name, when that lies in /dev/pts; answers the inode.
@@ -116,11 +107,7 @@ pub fn adopt(terminal: &Arc<HostTerminal>) -> Option<InodeRef> {
     let index: u32 = core::str::from_utf8(terminal.path().strip_prefix(b"/dev/pts/")?).ok()?.parse().ok()?;
     let fs = devpts();
     let mut slaves = fs.slaves.lock();
-    let slave = slaves.entry(index).or_insert_with(|| {
-        let time = now();
-        let attr = Attr { mode: 0o620, uid: 0, gid: 0, atime: time, mtime: time, ctime: time };
-        Arc::new(Slave { index, terminal: Terminal::Host(terminal.clone()), attr: Mutex::new(attr) })
-    });
+    let slave = slaves.entry(index).or_insert_with(|| Arc::new(Slave::Host(terminal.clone())));
     Some(slave.clone())
 }
 
@@ -143,38 +130,6 @@ impl DevPts {
     }
 }
 
-impl Attr {
-    fn stat(&self, ino: u64, rdev: u64) -> Stat {
-        Stat {
-            dev: DEV,
-            ino,
-            mode: FileType::CharDevice.mode_bits() | self.mode,
-            nlink: 1,
-            uid: self.uid,
-            gid: self.gid,
-            rdev,
-            size: 0,
-            blksize: 1024,
-            blocks: 0,
-            atime: self.atime,
-            mtime: self.mtime,
-            ctime: self.ctime,
-            btime: None,
-            attributes: 0,
-            attributes_mask: 0,
-        }
-    }
-
-    fn change(&mut self, change: &SetAttr) {
-        self.mode = change.mode.unwrap_or(self.mode);
-        self.uid = change.uid.unwrap_or(self.uid);
-        self.gid = change.gid.unwrap_or(self.gid);
-        self.atime = change.atime.unwrap_or(self.atime);
-        self.mtime = change.mtime.unwrap_or(self.mtime);
-        self.ctime = now();
-    }
-}
-
 struct Root;
 
 impl Inode for Root {
@@ -182,12 +137,9 @@ impl Inode for Root {
         FileType::Directory
     }
     fn stat(&self) -> Result<Stat> {
-        let made = devpts().made;
-        let attr = Attr { mode: 0o755, uid: 0, gid: 0, atime: made, mtime: made, ctime: made };
-        let mut stat = attr.stat(ROOT_INO, 0);
-        stat.mode = FileType::Directory.mode_bits() | attr.mode;
-        stat.nlink = 2;
-        Ok(stat)
+        let mode = FileType::Directory.mode_bits() | 0o755;
+        let stat = Stat { dev: DEV, ino: ROOT_INO, mode, nlink: 2, blksize: 1024, ..Stat::default() };
+        Ok(stat.at(devpts().made))
     }
     fn file_system(&self) -> Arc<dyn FileSystem> {
         devpts()
@@ -254,13 +206,13 @@ impl Inode for Ptmx {
         FileType::CharDevice
     }
     fn stat(&self) -> Result<Stat> {
-        Ok(devpts().ptmx.lock().stat(PTMX_INO, makedev(5, 2)))
+        Ok(*devpts().ptmx.lock())
     }
     fn file_system(&self) -> Arc<dyn FileSystem> {
         devpts()
     }
     fn set_attr(&self, attr: &SetAttr) -> Result<()> {
-        devpts().ptmx.lock().change(attr);
+        devpts().ptmx.lock().change(attr, TimeSpec::now());
         Ok(())
     }
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
@@ -269,10 +221,10 @@ impl Inode for Ptmx {
 }
 
 /// /dev/pts/N.
-struct Slave {
-    index: u32,
-    terminal: Terminal,
-    attr: Mutex<Attr>,
+enum Slave {
+    Pty(Arc<Pair>, Mutex<Stat>),
+    /// The host's, whose attributes are those on the host.
+    Host(Arc<HostTerminal>),
 }
 
 impl Inode for Slave {
@@ -280,20 +232,20 @@ impl Inode for Slave {
         FileType::CharDevice
     }
     fn stat(&self) -> Result<Stat> {
-        match &self.terminal {
-            Terminal::Pty(pair) => Ok(self.attr.lock().stat(FIRST_INO + u64::from(self.index), pair.rdev())),
-            Terminal::Host(terminal) => terminal.stat(),
+        match self {
+            Slave::Pty(_, stat) => Ok(*stat.lock()),
+            Slave::Host(terminal) => terminal.stat(),
         }
     }
     fn file_system(&self) -> Arc<dyn FileSystem> {
         devpts()
     }
     fn set_attr(&self, attr: &SetAttr) -> Result<()> {
-        match &self.terminal {
-            Terminal::Pty(_) => self.attr.lock().change(attr),
+        match self {
+            Slave::Pty(_, stat) => stat.lock().change(attr, TimeSpec::now()),
             // Anything else would change the host; to set a terminal's length means nothing.
-            Terminal::Host(_) if attr.size.is_some() => {}
-            Terminal::Host(_) => return Err(Errno::PERM),
+            Slave::Host(_) if attr.size.is_some() => {}
+            Slave::Host(_) => return Err(Errno::PERM),
         }
         Ok(())
     }
@@ -301,9 +253,9 @@ impl Inode for Slave {
         cred.check_mode(&self.stat()?, mask)
     }
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Box<dyn FileOps>> {
-        match &self.terminal {
-            Terminal::Pty(pair) => open_slave(pair, flags),
-            Terminal::Host(terminal) => terminal.open(flags),
+        match &*self {
+            Slave::Pty(pair, _) => open_slave(pair, flags),
+            Slave::Host(terminal) => terminal.open(flags),
         }
     }
 }

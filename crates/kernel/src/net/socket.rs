@@ -99,12 +99,8 @@ impl Inode for SocketInode {
         if let Some(mode) = attr.mode {
             self.protocol.sock().mode.store(mode & 0o7777, Relaxed);
         }
-        let mut stat = self.stat.lock();
-        stat.uid = attr.uid.unwrap_or(stat.uid);
-        stat.gid = attr.gid.unwrap_or(stat.gid);
-        stat.atime = attr.atime.unwrap_or(stat.atime);
-        stat.mtime = attr.mtime.unwrap_or(stat.mtime);
-        stat.ctime = TimeSpec::from_ns(host::clock::coarse_realtime_ns());
+        // The permission bits are the protocol's, as long as there is no name to have others.
+        self.stat.lock().change(&SetAttr { mode: None, ..*attr }, TimeSpec::now());
         Ok(())
     }
 

@@ -103,7 +103,7 @@ fn set_times(cur: &Current<'_>, found: &Named, times: [Change; 2]) -> Result<usi
     } else if !cred.owns(&**inode)? {
         return Err(Errno::PERM);
     }
-    let now = TimeSpec::from_ns(host::clock::coarse_realtime_ns());
+    let now = TimeSpec::now();
     let [atime, mtime] = times.map(|change| match change {
         Change::Now => Some(now),
         Change::Omit => None,

@@ -57,10 +57,6 @@ struct State {
     dead: bool,
 }
 
-fn now() -> TimeSpec {
-    TimeSpec::from_ns(host::clock::coarse_realtime_ns())
-}
-
 impl Node {
     fn build(me: Weak<Node>, new: &NewNode<'_>, kind: FileType, fs: Arc<dyn FileSystem>) -> Node {
         let stat = Stat {
@@ -73,12 +69,10 @@ impl Node {
             rdev: new.rdev,
             size: new.target.len() as u64,
             blksize: 4096,
-            atime: now(),
-            mtime: now(),
-            ctime: now(),
-            btime: Some(now()),
+            btime: Some(TimeSpec::now()),
             ..Stat::default()
         };
+        let stat = stat.at(TimeSpec::now());
         let state = State {
             stat,
             data: new.target.to_vec(),
@@ -111,7 +105,7 @@ impl Node {
         }
         child.leave(dir)?;
         state.children.remove(name);
-        state.stat.mtime = now();
+        state.stat.mtime = TimeSpec::now();
         if dir {
             state.stat.nlink -= 1;
         }
@@ -130,7 +124,7 @@ impl Node {
         } else {
             state.stat.nlink -= 1;
         }
-        state.stat.ctime = now();
+        state.stat.ctime = TimeSpec::now();
         Ok(())
     }
 }
@@ -153,15 +147,9 @@ impl Inode for Node {
             }
             state.data.resize(size as usize, 0);
             state.stat.size = size;
-            state.stat.mtime = now();
+            state.stat.mtime = TimeSpec::now();
         }
-        let stat = &mut state.stat;
-        stat.mode = stat.mode & !0o7777 | attr.mode.unwrap_or(stat.mode & 0o7777);
-        stat.uid = attr.uid.unwrap_or(stat.uid);
-        stat.gid = attr.gid.unwrap_or(stat.gid);
-        stat.atime = attr.atime.unwrap_or(stat.atime);
-        stat.mtime = attr.mtime.unwrap_or(stat.mtime);
-        stat.ctime = now();
+        state.stat.change(attr, TimeSpec::now());
         Ok(())
     }
     fn permission(&self, cred: &Cred, mask: u32) -> Result<()> {
@@ -291,7 +279,7 @@ impl FileOps for Open {
         }
         state.data[start..end].copy_from_slice(&bytes[..len]);
         state.stat.size = state.data.len() as u64;
-        state.stat.mtime = now();
+        state.stat.mtime = TimeSpec::now();
         Ok((len, end as u64))
     }
     fn readdir(&self, from: u64, sink: &mut dyn ReaddirSink) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Open file descriptions (`struct file`) and what they do.
 
-use super::{Dentry, FileType, InodeRef, PollEvents, PollTable, Stat, TimeSpec};
+use super::{Dentry, FileType, InodeRef, PollEvents, PollTable, Stat};
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc};
 use core::any::Any;
@@ -524,12 +524,5 @@ impl Drop for File {
 impl core::fmt::Debug for File {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "File({:?}, {:?})", self.inode, self.flags())
-    }
-}
-
-impl TimeSpec {
-    /// From nanoseconds since the epoch.
-    pub fn from_ns(ns: u64) -> TimeSpec {
-        TimeSpec { sec: (ns / 1_000_000_000) as i64, nsec: (ns % 1_000_000_000) as u32 }
     }
 }

@@ -32,7 +32,7 @@ pub use inode::{
     Writing, XattrFlags, downcast_inode,
 };
 pub use poll::{PollEvents, PollTable, Registrations};
-pub use stat::{FileType, SetAttr, Stat, StatFs, TimeSpec};
+pub use stat::{FileType, PERMISSIONS, SetAttr, Stat, StatFs, TimeSpec};
 
 /// Longest name of one path component (`NAME_MAX`).
 pub const NAME_MAX: usize = 255;

@@ -1,5 +1,8 @@
 //! Attributes of a file, as statx(2) tells them.
 
+/// The bits of a mode that chmod(2) sets.
+pub const PERMISSIONS: u32 = 0o7777;
+
 /// The type bits of a mode (inode(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileType {
@@ -61,6 +64,19 @@ pub struct TimeSpec {
     pub nsec: u32,
 }
 
+impl TimeSpec {
+    /// From nanoseconds since the epoch.
+    pub fn from_ns(ns: u64) -> TimeSpec {
+        TimeSpec { sec: (ns / 1_000_000_000) as i64, nsec: (ns % 1_000_000_000) as u32 }
+    }
+
+    /// The present as files are stamped with it: as of the last tick (`ktime_get_coarse_real_ts64`).
+    #[inline]
+    pub fn now() -> TimeSpec {
+        Self::from_ns(host::clock::coarse_realtime_ns())
+    }
+}
+
 /// All attributes (statx(2)). By default all is 0, and nothing is known about the birth.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stat {
@@ -102,6 +118,24 @@ impl Stat {
     /// The type part of the mode.
     pub fn kind(&self) -> FileType {
         FileType::from_mode(self.mode)
+    }
+
+    /// The same, with all three times at `time`.
+    #[must_use]
+    pub fn at(self, time: TimeSpec) -> Stat {
+        Stat { atime: time, mtime: time, ctime: time, ..self }
+    }
+
+    /// Carries out a change at the time `now` (`setattr_copy`). The length is not changed: what that means, each file system knows.
+    pub fn change(&mut self, change: &SetAttr, now: TimeSpec) {
+        if let Some(mode) = change.mode {
+            self.mode = self.mode & !PERMISSIONS | mode & PERMISSIONS;
+        }
+        self.uid = change.uid.unwrap_or(self.uid);
+        self.gid = change.gid.unwrap_or(self.gid);
+        self.atime = change.atime.unwrap_or(self.atime);
+        self.mtime = change.mtime.unwrap_or(self.mtime);
+        self.ctime = now;
     }
 }
 

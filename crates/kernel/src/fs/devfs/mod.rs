@@ -61,12 +61,8 @@ impl DevFs {
         let made = TimeSpec::from_ns(host::clock::realtime_ns());
         let fs = Arc::new_cyclic(|me| DevFs { nodes: Mutex::new(Vec::new()), me: me.clone(), made });
         let nodes = NODES.iter().enumerate().map(|(n, (_, mode, kind))| {
-            let node: InodeRef = Arc::new(Node {
-                fs: fs.clone(),
-                ino: n as u64 + 2,
-                kind,
-                attr: Mutex::new(Attr { mode: *mode, uid: 0, gid: 0, atime: made, mtime: made, ctime: made }),
-            });
+            let stat = kind.stat(n as u64 + 2, *mode).at(made);
+            let node: InodeRef = Arc::new(Node { fs: fs.clone(), kind, stat: Mutex::new(stat) });
             node
         });
         *fs.nodes.lock() = nodes.collect();
@@ -111,15 +107,8 @@ impl Inode for Root {
         FileType::Directory
     }
     fn stat(&self) -> Result<Stat> {
-        let attr = Attr {
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            atime: self.fs.made,
-            mtime: self.fs.made,
-            ctime: self.fs.made,
-        };
-        Ok(attr.stat(1, FileType::Directory, 0, 4))
+        // As many links as it has directories, and one for each of `.` and `..`.
+        Ok(Stat { nlink: 4, ..Kind::Dir.stat(1, 0o755).at(self.fs.made) })
     }
     fn file_system(&self) -> Arc<dyn FileSystem> {
         self.fs.clone()
@@ -157,45 +146,23 @@ impl Kind {
             Kind::Dir => FileType::Directory,
         }
     }
-}
 
-struct Attr {
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    atime: TimeSpec,
-    mtime: TimeSpec,
-    ctime: TimeSpec,
-}
-
-impl Attr {
-    fn stat(&self, ino: u64, kind: FileType, rdev: u64, nlink: u32) -> Stat {
-        Stat {
-            dev: DEV,
-            ino,
-            mode: kind.mode_bits() | self.mode,
-            nlink,
-            uid: self.uid,
-            gid: self.gid,
-            rdev,
-            size: 0,
-            blksize: 4096,
-            blocks: 0,
-            atime: self.atime,
-            mtime: self.mtime,
-            ctime: self.ctime,
-            btime: None,
-            attributes: 0,
-            attributes_mask: 0,
-        }
+    /// Attributes but for times.
+    fn stat(&self, ino: u64, mode: u32) -> Stat {
+        let (rdev, size, nlink) = match self {
+            Kind::Device(rdev) => (*rdev, 0, 1),
+            Kind::Link(target) => (0, target.len() as u64, 1),
+            Kind::Dir => (0, 0, 2),
+        };
+        let mode = self.file_type().mode_bits() | mode;
+        Stat { dev: DEV, ino, mode, nlink, rdev, size, blksize: 4096, ..Stat::default() }
     }
 }
 
 struct Node {
     fs: Arc<DevFs>,
-    ino: u64,
     kind: &'static Kind,
-    attr: Mutex<Attr>,
+    stat: Mutex<Stat>,
 }
 
 impl Inode for Node {
@@ -203,28 +170,16 @@ impl Inode for Node {
         self.kind.file_type()
     }
     fn stat(&self) -> Result<Stat> {
-        let rdev = if let Kind::Device(rdev) = self.kind { *rdev } else { 0 };
-        let nlink = if self.kind() == FileType::Directory { 2 } else { 1 };
-        let mut stat = self.attr.lock().stat(self.ino, self.kind(), rdev, nlink);
-        if let Kind::Link(target) = self.kind {
-            stat.size = target.len() as u64;
-        }
-        Ok(stat)
+        Ok(*self.stat.lock())
     }
     fn file_system(&self) -> Arc<dyn FileSystem> {
         self.fs.clone()
     }
     fn set_attr(&self, attr: &SetAttr) -> Result<()> {
-        let mut now = self.attr.lock();
         if attr.size.is_some_and(|_| self.kind() == FileType::Directory) {
             return Err(Errno::ISDIR);
         }
-        now.mode = attr.mode.unwrap_or(now.mode);
-        now.uid = attr.uid.unwrap_or(now.uid);
-        now.gid = attr.gid.unwrap_or(now.gid);
-        now.atime = attr.atime.unwrap_or(now.atime);
-        now.mtime = attr.mtime.unwrap_or(now.mtime);
-        now.ctime = TimeSpec::from_ns(host::clock::coarse_realtime_ns());
+        self.stat.lock().change(attr, TimeSpec::now());
         Ok(())
     }
     fn lookup(&self, _name: &[u8]) -> Result<InodeRef> {
@@ -240,7 +195,7 @@ impl Inode for Node {
         match self.kind {
             Kind::Device(rdev) => open_device(*rdev, flags),
             Kind::Link(_) => Err(Errno::LOOP),
-            Kind::Dir => Ok(Box::new(EmptyDir { ino: self.ino })),
+            Kind::Dir => Ok(Box::new(EmptyDir { ino: self.stat.lock().ino })),
         }
     }
 }

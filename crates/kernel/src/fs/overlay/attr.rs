@@ -2,24 +2,16 @@
 
 use super::Core;
 use super::node::{Body, Lower, Node};
-use crate::vfs::{FileType, NewNode, SetAttr, Stat, TimeSpec};
+use crate::vfs::{FileType, NewNode, PERMISSIONS, SetAttr, Stat, TimeSpec};
 use crate::{Errno, Result};
 use host::layout::PAGE_SIZE;
 
-/// The permission bits of a mode, with the three above them.
-const PERMISSIONS: u32 = 0o7777;
 /// What an entry adds to the size of a directory in tmpfs (`BOGO_DIRENT_SIZE`).
 pub(super) const DIRENT_SIZE: u64 = 20;
 
-/// The time that changes are stamped with.
-#[inline]
-pub(super) fn now() -> TimeSpec {
-    TimeSpec::from_ns(host::clock::coarse_realtime_ns())
-}
-
 /// Attributes of a file just made.
 pub(super) fn fresh(core: &Core, ino: u64, new: &NewNode<'_>) -> Stat {
-    let now = now();
+    let now = TimeSpec::now();
     let directory = new.kind == FileType::Directory;
     let (size, blocks) = match new.kind {
         FileType::Symlink => (new.target.len() as u64, 0),
@@ -40,12 +32,10 @@ pub(super) fn fresh(core: &Core, ino: u64, new: &NewNode<'_>) -> Stat {
         size,
         blksize: PAGE_SIZE as u32,
         blocks,
-        atime: now,
-        mtime: now,
-        ctime: now,
         btime: Some(now),
         ..Stat::default()
     }
+    .at(now)
 }
 
 impl Node {
@@ -79,7 +69,7 @@ impl Node {
     /// `EISDIR` and `EINVAL` for the size of what has none; `ENOSPC`, `EFBIG`, those of the host.
     pub(super) fn change_attr(&self, change: &SetAttr) -> Result<()> {
         let mut state = self.state.lock();
-        let now = now();
+        let now = TimeSpec::now();
         if let Some(size) = change.size {
             match self.kind {
                 FileType::Regular => self.truncate(&mut state, size)?,
@@ -91,20 +81,13 @@ impl Node {
         if change.size.is_some() {
             attr.mtime = now;
         }
-        attr.uid = change.uid.unwrap_or(attr.uid);
-        attr.gid = change.gid.unwrap_or(attr.gid);
-        if let Some(mode) = change.mode {
-            attr.mode = attr.mode & !PERMISSIONS | mode & PERMISSIONS;
-        }
-        attr.atime = change.atime.unwrap_or(attr.atime);
-        attr.mtime = change.mtime.unwrap_or(attr.mtime);
-        attr.ctime = now;
+        attr.change(change, now);
         Ok(())
     }
 
     /// Stamps a directory whose entries changed: `entries` more or less, `subdirectories` more or less.
     pub(super) fn stamp_directory(&self, attr: &mut Stat, entries: i64, subdirectories: i32) {
-        let now = now();
+        let now = TimeSpec::now();
         (attr.mtime, attr.ctime) = (now, now);
         // One link for all: a file system that does not count subdirectories.
         if attr.nlink != 1 {

@@ -1,10 +1,9 @@
 //! Directories: entries in memory over those of the host; looking up, making and removing them.
 
-use super::attr;
 use super::node::{Lower, Node, State};
 use super::quota::Quota;
 use crate::fs::host_dir::HostDir;
-use crate::vfs::{FileType, NewNode};
+use crate::vfs::{FileType, NewNode, TimeSpec};
 use crate::{Errno, Result};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -346,7 +345,7 @@ impl Node {
         charge(name, &self.core.quota)?;
         state.entries_mut()?.put(name, node, over_lower, &self.core.quota);
         attr.nlink += 1;
-        attr.ctime = attr::now();
+        attr.ctime = TimeSpec::now();
         let attr = self.attr(&mut state)?;
         self.stamp_directory(attr, 1, 0);
         Ok(())

@@ -1,10 +1,9 @@
 //! Open regular files.
 
-use super::attr;
 use super::content::Content;
 use super::node::{Body, Node, State};
 use crate::fs::host_stat;
-use crate::vfs::{FileOps, FileType, MmapSource, OpenFlags, WriteAt};
+use crate::vfs::{FileOps, FileType, MmapSource, OpenFlags, TimeSpec, WriteAt};
 use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -69,14 +68,14 @@ impl OpenFile {
             && (stat.atime <= stat.mtime || stat.atime <= stat.ctime)
             && !self.keep_atime
         {
-            stat.atime = attr::now();
+            stat.atime = TimeSpec::now();
         }
     }
 
     #[inline]
     fn stamp_write(&self, state: &mut State) {
         if let Some(stat) = &mut state.attr {
-            let now = attr::now();
+            let now = TimeSpec::now();
             (stat.mtime, stat.ctime) = (now, now);
         }
     }

@@ -10,7 +10,7 @@ use crate::fs::special;
 use crate::task::Cred;
 use crate::vfs::{
     CachePolicy, FileOps, FileSystem, FileType, Inode, InodeRef, NewNode, OpenFlags, RenameFlags, SetAttr,
-    SpecialSlot, Stat, WriteCount, XattrFlags, downcast_inode,
+    SpecialSlot, Stat, TimeSpec, WriteCount, XattrFlags, downcast_inode,
 };
 use crate::{Errno, Result};
 use alloc::boxed::Box;
@@ -254,7 +254,7 @@ impl Node {
     pub(super) fn drop_link(&self) -> Result<Option<Arc<Node>>> {
         let mut state = self.state.lock();
         let attr = self.attr(&mut state)?;
-        attr.ctime = attr::now();
+        attr.ctime = TimeSpec::now();
         attr.nlink = if self.kind == FileType::Directory { 0 } else { attr.nlink.saturating_sub(1) };
         if attr.nlink > 0 {
             return Ok(None);

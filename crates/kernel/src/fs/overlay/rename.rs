@@ -1,9 +1,8 @@
 //! rename(2): moving entries within and between directories of memory and host alike.
 
-use super::attr;
 use super::dir::{self, Entries, Found};
 use super::node::{Node, State};
-use crate::vfs::{FileType, RenameFlags};
+use crate::vfs::{FileType, RenameFlags, TimeSpec};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -173,7 +172,7 @@ impl Node {
     /// It has moved to `dir`: its change time, and for a directory what is above it. Answers what it kept alive.
     fn settle(&self, dir: &Node, other_dir: bool) -> Result<Option<Arc<Node>>> {
         let mut state = self.state.lock();
-        self.attr(&mut state)?.ctime = attr::now();
+        self.attr(&mut state)?.ctime = TimeSpec::now();
         let Ok(entries) = state.entries_mut() else { return Ok(None) };
         entries.moved |= other_dir;
         Ok(entries.set_parent(dir))

@@ -1,8 +1,7 @@
 //! Extended attributes (xattr(7)): those of the host are read there, changes are kept in memory.
 
-use super::attr;
 use super::node::{Lower, Node};
-use crate::vfs::{FileType, XattrFlags};
+use crate::vfs::{FileType, TimeSpec, XattrFlags};
 use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -149,7 +148,7 @@ impl Node {
         }
         quota.refund(refund);
         state.xattrs.put(name, Some(value));
-        self.attr(&mut state)?.ctime = attr::now();
+        self.attr(&mut state)?.ctime = TimeSpec::now();
         Ok(())
     }
 
@@ -161,7 +160,7 @@ impl Node {
             return Err(Errno::NODATA);
         }
         let refund = old.map_or(0, |old| cost(name, old));
-        self.attr(&mut state)?.ctime = attr::now();
+        self.attr(&mut state)?.ctime = TimeSpec::now();
         let quota = &self.core.quota;
         // The mark that hides the host's is counted too, but never refused: removing must work when all is full.
         quota.force(cost(name, None));

@@ -44,7 +44,6 @@ pub struct PipeInode {
 /// # Errors
 /// None: both sides are there.
 pub fn new_pair(uid: u32, gid: u32, flags: OpenFlags) -> Result<(Arc<File>, Arc<File>)> {
-    let now = TimeSpec::from_ns(host::clock::coarse_realtime_ns());
     let pipe = Pipe::new();
     let stat = Stat {
         dev: DEV,
@@ -54,11 +53,9 @@ pub fn new_pair(uid: u32, gid: u32, flags: OpenFlags) -> Result<(Arc<File>, Arc<
         uid,
         gid,
         blksize: PAGE as u32,
-        atime: now,
-        mtime: now,
-        ctime: now,
         ..Stat::default()
     };
+    let stat = stat.at(TimeSpec::now());
     let inode: InodeRef = Arc::new(PipeInode { pipe: pipe.clone(), stat: Mutex::new(stat) });
     let nonblock = flags & OpenFlags::NONBLOCK;
     let end = |flags| -> Result<Arc<File>> {
@@ -87,15 +84,7 @@ impl Inode for PipeInode {
         if attr.size.is_some() {
             return Err(Errno::INVAL);
         }
-        let mut stat = self.stat.lock();
-        if let Some(mode) = attr.mode {
-            stat.mode = FileType::Fifo.mode_bits() | mode & 0o7777;
-        }
-        stat.uid = attr.uid.unwrap_or(stat.uid);
-        stat.gid = attr.gid.unwrap_or(stat.gid);
-        stat.atime = attr.atime.unwrap_or(stat.atime);
-        stat.mtime = attr.mtime.unwrap_or(stat.mtime);
-        stat.ctime = TimeSpec::from_ns(host::clock::coarse_realtime_ns());
+        self.stat.lock().change(attr, TimeSpec::now());
         Ok(())
     }
 
