@@ -265,8 +265,7 @@ impl Inner {
             return;
         }
         for patch in self.patches.meeting(start, end) {
-            let inside = |&(from, to): &(u64, u64)| start as u64 <= from && to <= end as u64;
-            if !patch.fixed.iter().all(inside) {
+            if !lies_in(&patch, start, end) {
                 self.undo(&patch);
             }
             self.patches.forget_site(patch.site as usize);
@@ -292,27 +291,23 @@ impl Inner {
 
     /// `start..end` is about to be written or moved by the program: its bytes become the original ones.
     pub(super) fn restore_code(&mut self, start: usize, end: usize) {
-        if self.patches.none_near(start, end) {
-            return;
-        }
-        for patch in self.patches.meeting(start, end) {
-            self.undo(&patch);
-            self.patches.forget_site(patch.site as usize);
-        }
+        self.restore_if(start, end, |_| true);
     }
 
     /// `start..end` is about to get another protection: patches lie on one side of a border only, so that what holds
     /// for one of their bytes holds for all.
     pub(super) fn settle_code(&mut self, start: usize, end: usize) {
+        self.restore_if(start, end, |patch| !lies_in(patch, start, end));
+    }
+
+    /// Takes those patches in and at `start..end` back that `chosen` names.
+    fn restore_if(&mut self, start: usize, end: usize, chosen: impl Fn(&Patch) -> bool) {
         if self.patches.none_near(start, end) {
             return;
         }
-        for patch in self.patches.meeting(start, end) {
-            let inside = |&(from, to): &(u64, u64)| start as u64 <= from && to <= end as u64;
-            if !patch.fixed.iter().all(inside) {
-                self.undo(&patch);
-                self.patches.forget_site(patch.site as usize);
-            }
+        for patch in self.patches.meeting(start, end).into_iter().filter(|patch| chosen(patch)) {
+            self.undo(&patch);
+            self.patches.forget_site(patch.site as usize);
         }
     }
 
@@ -327,6 +322,11 @@ impl Inner {
             host::log!(Error, "cannot take the patch at {:#x} back: {errno}", patch.site);
         }
     }
+}
+
+/// Whether no byte that `patch` relies on is outside `start..end`.
+fn lies_in(patch: &Patch, start: usize, end: usize) -> bool {
+    patch.fixed.iter().all(|&(from, to)| start as u64 <= from && to <= end as u64)
 }
 
 /// Whether any two of the ranges meet.

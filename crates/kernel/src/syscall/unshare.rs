@@ -1,18 +1,10 @@
 //! unshare(2): descriptors and directories of the thread's own. Namespaces are the host's.
 
-use crate::task::Current;
+use crate::task::{Current, NAMESPACES};
 use crate::uaccess::Args;
 use crate::{Errno, Result};
 use linux_raw_sys::general as g;
 
-const NAMESPACES: u32 = g::CLONE_NEWNS
-    | g::CLONE_NEWCGROUP
-    | g::CLONE_NEWUTS
-    | g::CLONE_NEWIPC
-    | g::CLONE_NEWUSER
-    | g::CLONE_NEWPID
-    | g::CLONE_NEWNET
-    | g::CLONE_NEWTIME;
 /// What only a process with one thread may ask for, and has then already.
 const ALONE: u32 = g::CLONE_THREAD | g::CLONE_SIGHAND | g::CLONE_VM;
 

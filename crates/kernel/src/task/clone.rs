@@ -64,14 +64,14 @@ impl core::fmt::Debug for Reserved {
 }
 
 /// Namespaces: they belong to the host.
-const NAMESPACES: u64 = (g::CLONE_NEWNS
+pub const NAMESPACES: u32 = g::CLONE_NEWNS
     | g::CLONE_NEWCGROUP
     | g::CLONE_NEWUTS
     | g::CLONE_NEWIPC
     | g::CLONE_NEWUSER
     | g::CLONE_NEWPID
     | g::CLONE_NEWNET
-    | g::CLONE_NEWTIME) as u64;
+    | g::CLONE_NEWTIME;
 /// Known, and either done here or without meaning here (`CLONE_IO`, `CLONE_SYSVSEM`, `CLONE_UNTRACED`, `CLONE_DETACHED`).
 const KNOWN: u64 = (g::CLONE_VM
     | g::CLONE_FS
@@ -157,7 +157,7 @@ pub fn clone(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
 fn check_flags(args: &CloneArgs) -> Result<()> {
     let has = |flag: u32| args.flags & u64::from(flag) != 0;
     let thread = has(g::CLONE_THREAD);
-    if args.flags & !(KNOWN | NAMESPACES) != 0
+    if args.flags & !(KNOWN | u64::from(NAMESPACES)) != 0
         || has(g::CLONE_FS) && (has(g::CLONE_NEWNS) || has(g::CLONE_NEWUSER))
         || thread && !has(g::CLONE_SIGHAND)
         || has(g::CLONE_SIGHAND) && !has(g::CLONE_VM)
@@ -168,7 +168,7 @@ fn check_flags(args: &CloneArgs) -> Result<()> {
     {
         return Err(Errno::INVAL);
     }
-    if args.flags & NAMESPACES != 0 {
+    if has(NAMESPACES) {
         return Err(Errno::PERM);
     }
     // Shared memory without a thread or a waiting parent is what nobody but tests of clone asks for.

@@ -13,7 +13,7 @@ mod limits;
 mod process;
 mod run;
 
-pub use clone::{CloneArgs, Reserved, clone, enter, last_pid, made, move_out, process_count};
+pub use clone::{CloneArgs, NAMESPACES, Reserved, clone, enter, last_pid, made, move_out, process_count};
 pub use cred::Cred;
 pub use current::{Current, current_task, signal_pending};
 pub use exec::{ExecError, Strings, execve, execveat};
