@@ -2,14 +2,15 @@
 //! in alternating runs of one process. Prints nanoseconds and ratios to what the host needs for the same; asserts
 //! nothing about time.
 
+mod measure;
 mod traps;
 
 use std::arch::global_asm;
 use std::hint::black_box;
 use std::process::Command;
-use std::time::Instant;
 
 use fncall::{Anchor, Context, UserContext};
+use measure::{median, ns_per_call};
 
 global_asm!(
     ".globl bench_user_bare, bench_user_hosted, bench_user_call",
@@ -62,17 +63,6 @@ fn answer(context: &mut UserContext) {
     }
 }
 
-/// Inlined with its body: as in a kernel, the loop that enters the program and the dispatch are one function. A
-/// function that returns between two runs would be one `ret` too many for the predictor's return stack.
-#[inline(always)]
-fn ns_per_call(calls: u32, mut call: impl FnMut()) -> f64 {
-    let start = Instant::now();
-    for _ in 0..calls {
-        call();
-    }
-    start.elapsed().as_nanos() as f64 / f64::from(calls)
-}
-
 #[inline(never)]
 fn host() -> f64 {
     // SAFETY: getppid touches nothing.
@@ -103,11 +93,6 @@ fn original(context: &mut UserContext) -> f64 {
         context.run_fncall();
         answer(context);
     })
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// A line of the report: what it is, the line it is compared with, and its measurements.

@@ -11,7 +11,7 @@ use super::common::{self, AVX, AVX512, has, program};
 
 global_asm!(
     ".globl user_count, user_tls, user_set_fs, user_zmm, user_ymm, user_xmm, user_zmm_spin, user_control, user_x87, user_x87_pending, user_flags, user_x87_fwait",
-    ".globl user_signal, user_read, user_spin, user_call, user_pause, user_fs_read",
+    ".globl user_signal, user_read, user_spin, user_call, user_pause, user_fs_read, bare_count",
     ".macro FN_SYSCALL",
     "lea rcx, [rip + 777f]",
     "jmp fncall_jump_entry_hosted",
@@ -22,6 +22,11 @@ global_asm!(
     "2: inc rax",
     "FN_SYSCALL",
     "jmp 2b",
+    // The same for a bare run.
+    "bare_count:",
+    "2: inc rax",
+    "lea rcx, [rip + 2b]",
+    "jmp fncall_jump_entry_bare",
     // rax = fs:0, and 7 to fs:48, where a C library keeps its pointer guard.
     "user_tls:",
     "mov rax, fs:0",
@@ -154,6 +159,7 @@ global_asm!(
 
 unsafe extern "sysv64" {
     fn user_count();
+    fn bare_count();
     fn user_tls();
     fn user_set_fs();
     fn user_fs_read();
@@ -597,7 +603,7 @@ fn bare_and_hosted_runs_alternate() {
             call(&mut cx);
         } else {
             call(&mut cx);
-            cx.user.set_ip(super::bare_count as *const () as usize);
+            cx.user.set_ip(bare_count as *const () as usize);
             // SAFETY: as in `trap`; the program does not touch fs.
             unsafe { cx.run_bare() };
             assert_eq!(cx.user.trap_num, TRAP_SYSCALL);

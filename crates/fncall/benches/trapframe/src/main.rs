@@ -1,10 +1,13 @@
 //! The round trip of the crate `trapframe`, in the same form as `round_trip`, which starts it; alone:
 //! `cargo run --release --manifest-path crates/fncall/benches/trapframe/Cargo.toml`
 
+#[path = "../../round_trip/measure.rs"]
+mod measure;
+
 use std::arch::global_asm;
 use std::hint::black_box;
-use std::time::Instant;
 
+use measure::{median, ns_per_call};
 use trapframe::UserContext;
 
 global_asm!(
@@ -24,20 +27,6 @@ unsafe extern "sysv64" {
 const CALLS: u32 = 300_000;
 const ROUNDS: usize = 15;
 
-#[inline(always)]
-fn ns_per_call(mut call: impl FnMut()) -> f64 {
-    let start = Instant::now();
-    for _ in 0..CALLS {
-        call();
-    }
-    start.elapsed().as_nanos() as f64 / f64::from(CALLS)
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() {
     let stack = Box::leak(vec![0u128; 1024].into_boxed_slice());
     let mut context = UserContext::default();
@@ -46,8 +35,8 @@ fn main() {
     let (mut host, mut crate_ns) = (vec![], vec![]);
     for _ in 0..ROUNDS {
         // SAFETY: getppid touches nothing.
-        host.push(ns_per_call(|| _ = black_box(unsafe { libc::syscall(libc::SYS_getppid) })));
-        crate_ns.push(ns_per_call(|| {
+        host.push(ns_per_call(CALLS, || _ = black_box(unsafe { libc::syscall(libc::SYS_getppid) })));
+        crate_ns.push(ns_per_call(CALLS, || {
             context.run_fncall();
             context.general.rax = black_box(1);
         }));

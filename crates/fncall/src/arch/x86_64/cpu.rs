@@ -66,14 +66,10 @@ pub(crate) unsafe fn xsave(image: *mut u8, mask: u64) {
 /// xrstor64 of the components in `mask` from a 64-byte aligned, valid image.
 #[inline(always)]
 pub(crate) unsafe fn xrstor(image: *const u8, mask: u64) {
-    // SAFETY: the caller gives a valid image; every register that may change is named as lost.
+    // SAFETY: the caller gives a valid image; what a function may change is named as lost: all that it holds.
     unsafe {
         asm!("xrstor64 [{}]", in(reg) image, in("eax") mask as u32, in("edx") (mask >> 32) as u32,
-            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
-            out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
-            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
-            out("st(0)") _, out("st(1)") _, out("st(2)") _, out("st(3)") _, out("st(4)") _, out("st(5)") _,
-            out("st(6)") _, out("st(7)") _,
+            clobber_abi("sysv64"),
             options(nostack, preserves_flags));
     }
 }
@@ -110,14 +106,10 @@ pub(crate) unsafe fn fxsave(image: *mut u8) {
 
 /// fxrstor64 from a 16-byte aligned, valid image.
 pub(crate) unsafe fn fxrstor(image: *const u8) {
-    // SAFETY: the caller gives a valid image; every register that may change is named as lost.
+    // SAFETY: the caller gives a valid image; what a function may change is named as lost: all that it holds.
     unsafe {
         asm!("fxrstor64 [{}]", in(reg) image,
-            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
-            out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
-            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
-            out("st(0)") _, out("st(1)") _, out("st(2)") _, out("st(3)") _, out("st(4)") _, out("st(5)") _,
-            out("st(6)") _, out("st(7)") _,
+            clobber_abi("sysv64"),
             options(nostack, preserves_flags));
     }
 }
