@@ -1,13 +1,16 @@
 //! Collects cases and runs them under the usual test command line (`--list`, name filters, `--exact` …).
 //! Called by each integration test's `main`.
 
+use std::fs;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use libtest_mimic::{Arguments, Completion, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::case::{Case, Verdict};
-use crate::{known, needs};
+use crate::subject::{Subject, subject, target_dir};
+use crate::{known, needs, tree};
 
 /// Parses the command line and installs what the cases need. Call first.
 pub fn begin() -> Arguments {
@@ -67,6 +70,40 @@ impl From<Case> for Trial {
             Verdict::Differs(report) => Err(report.into()),
         })
     }
+}
+
+/// A check of fncall alone, beside no host: `check` gets an empty directory, which goes when it succeeds, and the binary.
+/// `program` is what it needs, if anything. `group` tells apart what several test files have under one name.
+pub fn check(
+    group: &str,
+    name: &str,
+    program: Option<&'static str>,
+    check: impl FnOnce(&Path, PathBuf) -> Result<(), String> + Send + 'static,
+) -> Trial {
+    let directory = format!("{group}_{name}");
+    Trial::ignorable_test(name, move || {
+        let Subject::Fncall(fncall) = subject()? else {
+            return Ok(Completion::ignored_with("needs the fncall binary"));
+        };
+        if let Some(program) = program.filter(|program| needs::find(program).is_none()) {
+            return Ok(Completion::ignored_with(format!("needs {}", needs::package(program))));
+        }
+        let dir = scratch(&directory)?;
+        check(&dir, fncall).map_err(Failed::from)?;
+        tree::remove(&dir)?;
+        Ok(Completion::Completed)
+    })
+}
+
+/// An empty directory with this name.
+///
+/// # Errors
+/// Those of making it.
+pub fn scratch(name: &str) -> std::io::Result<PathBuf> {
+    let dir = target_dir().join("tests-scratch").join(name);
+    tree::remove(&dir)?;
+    fs::create_dir_all(&dir)?;
+    Ok(dir)
 }
 
 /// A case that could not even be collected, because of a missing package.

@@ -13,9 +13,7 @@ use std::time::Duration;
 
 use fncall_tests::cc::{self, Flavor};
 use fncall_tests::run::{Ending, Job, Outcome, run};
-use fncall_tests::subject::{Subject, subject, target_dir};
-use fncall_tests::{suite, tree};
-use libtest_mimic::{Completion, Failed, Trial};
+use fncall_tests::suite;
 
 type Check = Box<dyn FnOnce(&Bench) -> Result<(), String> + Send>;
 
@@ -30,17 +28,8 @@ fn main() {
     let trials = checks()
         .into_iter()
         .map(|(name, check)| {
-            Trial::ignorable_test(name, move || {
-                let fncall = match subject()? {
-                    Subject::Fncall(path) => path,
-                    Subject::Host => return Ok(Completion::ignored_with("needs the fncall binary")),
-                };
-                let dir = target_dir().join("tests-scratch").join(format!("cmdline_{name}"));
-                tree::remove(&dir)?;
-                fs::create_dir_all(&dir)?;
-                check(&Bench { dir: dir.clone(), fncall }).map_err(Failed::from)?;
-                tree::remove(&dir)?;
-                Ok(Completion::Completed)
+            suite::check("cmdline", name, None, move |dir, fncall| {
+                check(&Bench { dir: dir.to_path_buf(), fncall })
             })
         })
         .collect();

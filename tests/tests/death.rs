@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 
 use fncall_tests::cc::{self, Flavor};
 use fncall_tests::run::PATH;
-use fncall_tests::subject::{Subject, subject, target_dir};
-use fncall_tests::{needs, suite, tree};
-use libtest_mimic::{Completion, Failed, Trial};
+use fncall_tests::suite;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How long anything may take before it counts as hanging.
@@ -134,19 +132,8 @@ fn main() {
     let trials = CHECKS
         .iter()
         .map(|&(name, program, check)| {
-            Trial::ignorable_test(name, move || {
-                let Subject::Fncall(fncall) = subject()? else {
-                    return Ok(Completion::ignored_with("needs the fncall binary"));
-                };
-                if needs::find(program).is_none() {
-                    return Ok(Completion::ignored_with(format!("needs {}", needs::package(program))));
-                }
-                let dir = target_dir().join("tests-scratch").join(format!("death_{name}"));
-                tree::remove(&dir)?;
-                fs::create_dir_all(&dir)?;
-                check(&Bench { dir: dir.clone(), fncall }).map_err(Failed::from)?;
-                tree::remove(&dir)?;
-                Ok(Completion::Completed)
+            suite::check("death", name, Some(program), move |dir, fncall| {
+                check(&Bench { dir: dir.to_path_buf(), fncall })
             })
         })
         .collect();

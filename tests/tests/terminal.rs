@@ -10,19 +10,47 @@ use std::path::Path;
 use std::time::Duration;
 
 use fncall_tests::run::{Ending, Job, run};
-use fncall_tests::subject::{Subject, subject, target_dir};
-use fncall_tests::{needs, suite, tree};
+use fncall_tests::subject::{Subject, subject};
+use fncall_tests::{needs, suite};
 use libtest_mimic::{Completion, Failed, Trial};
 use similar::TextDiff;
 
 const PLAYER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/terminal.py");
+
+/// Part of a scene: a command that reads lines and prints them is stopped, goes on, and comes to its end. `$echo` is
+/// what the terminal shows of the command's last word.
+macro_rules! stopped_cat {
+    ($command:literal, $echo:literal) => {
+        concat!(
+            "send ",
+            $command,
+            r"\r
+        until ",
+            $echo,
+            r"\r\n
+        send one\r
+        until one\r\none\r\n
+        send \x1a
+        until Stopped.*\r\n\$ $
+        send fg\r
+        until ",
+            $echo,
+            r"\r\n
+        send two\r
+        until two\r\ntwo\r\n
+        send \x04
+        "
+        )
+    };
+}
 
 /// Name, the program on the terminal, and what is typed (see `terminal.py`).
 const SCENES: &[(&str, &[&str], &str)] = &[
     (
         "a_shell_with_jobs",
         &["./run", "bash", "--norc", "--noprofile", "-i"],
-        r"until \$ $
+        concat!(
+            r"until \$ $
         send sh -c 'echo up; exec sleep 60'\r
         until \nup\r\n
         send \x03
@@ -42,19 +70,11 @@ const SCENES: &[(&str, &[&str], &str)] = &[
         pause 1
         send \x1c
         until \$ $
-        send cat\r
-        until cat\r\n
-        send one\r
-        until one\r\none\r\n
-        send \x1a
-        until Stopped.*\r\n\$ $
-        send fg\r
-        until cat\r\n
-        send two\r
-        until two\r\ntwo\r\n
-        send \x04
-        until \$ $
-        send exit 3\r",
+        ",
+            stopped_cat!("cat", "cat"),
+            r"until \$ $
+        send exit 3\r"
+        ),
     ),
     (
         "a_reader_in_the_background_stops",
@@ -90,32 +110,16 @@ const SCENES: &[(&str, &[&str], &str)] = &[
     (
         "jobs_of_the_shell_outside",
         &["bash", "--norc", "--noprofile", "-i"],
-        r"until \$ $
-        send ./run cat\r
-        until cat\r\n
-        send one\r
-        until one\r\none\r\n
-        send \x1a
-        until Stopped.*\r\n\$ $
-        send fg\r
-        until cat\r\n
-        send two\r
-        until two\r\ntwo\r\n
-        send \x04
-        until \$ $
-        send ./run sh -c 'cat; echo end'\r
-        until end'\r\n
-        send one\r
-        until one\r\none\r\n
-        send \x1a
-        until Stopped.*\r\n\$ $
-        send fg\r
-        until end'\r\n
-        send two\r
-        until two\r\ntwo\r\n
-        send \x04
-        until end\r\n\$ $
-        send exit\r",
+        concat!(
+            r"until \$ $
+        ",
+            stopped_cat!("./run cat", "cat"),
+            r"until \$ $
+        ",
+            stopped_cat!("./run sh -c 'cat; echo end'", "end'"),
+            r"until end\r\n\$ $
+        send exit\r"
+        ),
     ),
     (
         "a_shell_in_a_shell_is_suspended",
@@ -202,9 +206,7 @@ fn compare(name: &str, argv: &[&str], script: &str, fncall: &Path) -> Result<Com
 
 /// Plays a scene; answers what was seen.
 fn play(name: &str, argv: &[&str], script: &str, before: &str) -> Result<String, Failed> {
-    let dir = target_dir().join("tests-scratch").join(format!("terminal_{name}"));
-    tree::remove(&dir)?;
-    fs::create_dir_all(&dir)?;
+    let dir = suite::scratch(&format!("terminal_{name}"))?;
     let runner = dir.join("run");
     fs::write(&runner, format!("#!/bin/sh\nexec {before} \"$@\"\n"))?;
     fs::set_permissions(&runner, fs::Permissions::from_mode(0o755))?;
