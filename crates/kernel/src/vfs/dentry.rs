@@ -3,18 +3,20 @@
 //!
 //! One instance has one tree and one set of mounts. A mount is a dentry whose `mounted` names the root dentry of
 //! the other file system, whose `covers` leads back.
+//!
+//! `cache` is which names are kept and for how long, `entries` the changes of a directory, one at a time.
 
-use super::{CachePolicy, FileType, Inode, InodeRef, NewNode, notify};
+mod cache;
+mod entries;
+
+pub use entries::Entries;
+
+use super::{CachePolicy, FileType, Inode, InodeRef, notify};
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use hashbrown::HashMap;
-use host::mutex::{Mutex, MutexGuard, OnceLock};
-
-/// So many cached names are kept; past that, unused ones are dropped on the next insertion.
-const CACHE_LIMIT: usize = 16_384;
-
-static CACHED: AtomicUsize = AtomicUsize::new(0);
+use host::mutex::{Mutex, OnceLock};
 
 type Children = HashMap<Box<[u8]>, Arc<Dentry>>;
 
@@ -204,168 +206,12 @@ impl Dentry {
         self.lock_entries().lookup(name)
     }
 
-    /// The child called `name` with what is mounted on it, when the cache knows it.
-    #[inline]
-    pub fn lookup_cached(self: &Arc<Self>, name: &[u8]) -> Option<Arc<Dentry>> {
-        self.cached(name, true)
-    }
-
-    /// The cached child, when it may be believed without asking the file system; with `enter`, what is mounted on it.
-    #[inline]
-    fn cached(&self, name: &[u8], enter: bool) -> Option<Arc<Dentry>> {
-        let policy = self.inode.cache_policy();
-        let children = self.children.lock();
-        let mut child = children.get(name)?;
-        let fresh = match policy {
-            CachePolicy::Always => true,
-            CachePolicy::For(ns) => {
-                host::clock::coarse_monotonic_ns().saturating_sub(child.validated_ns.load(Relaxed)) < ns
-            }
-            CachePolicy::Never => false,
-        };
-        if !fresh && !child.is_mountpoint() {
-            return None;
-        }
-        while enter && let Some(mounted) = child.mounted.get() {
-            child = mounted;
-        }
-        Some(child.clone())
-    }
-
-    /// Excludes others from changing the entries of this directory.
-    pub fn lock_entries(self: &Arc<Self>) -> Entries<'_> {
-        Entries { dir: self, _guard: self.entries.lock() }
-    }
-
-    /// As [`lock_entries`](Self::lock_entries) for two directories, which may be the same.
-    pub fn lock_entries_of_two<'a>(
-        first: &'a Arc<Dentry>,
-        second: &'a Arc<Dentry>,
-    ) -> (Entries<'a>, Option<Entries<'a>>) {
-        if Arc::ptr_eq(first, second) {
-            return (first.lock_entries(), None);
-        }
-        // By address, so that two renames in opposite directions do not wait for each other.
-        if Arc::as_ptr(first) < Arc::as_ptr(second) {
-            let one = first.lock_entries();
-            (one, Some(second.lock_entries()))
-        } else {
-            let two = second.lock_entries();
-            (first.lock_entries(), Some(two))
-        }
-    }
-
-    /// Enters a child just made or found.
-    pub fn insert_child(self: &Arc<Self>, name: &[u8], inode: InodeRef) -> Arc<Dentry> {
-        self.insert(name, inode, self.inode.cache_policy())
-    }
-
-    fn insert(self: &Arc<Self>, name: &[u8], inode: InodeRef, policy: CachePolicy) -> Arc<Dentry> {
-        let child = Self::new(name.into(), Some(self.clone()), inode, None);
-        if policy == CachePolicy::Never {
-            return child;
-        }
-        child.validated_ns.store(host::clock::coarse_monotonic_ns(), Relaxed);
-        let mut children = self.children.lock();
-        if let Some(there) = children.get(name)
-            && Arc::ptr_eq(&there.inode, &child.inode)
-        {
-            return there.clone();
-        }
-        let old = children.insert(name.into(), child.clone());
-        drop(children);
-        if let Some(old) = old {
-            old.set_unlinked();
-            old.shed_children();
-        } else if CACHED.fetch_add(1, Relaxed) > CACHE_LIMIT {
-            self.root_of_all().prune();
-        }
-        child
-    }
-
-    /// Removes a name from the cache and marks it as gone.
-    pub fn forget(self: &Arc<Self>, name: &[u8]) {
-        let old = self.children.lock().remove(name);
-        if let Some(old) = old {
-            CACHED.fetch_sub(1, Relaxed);
-            old.set_unlinked();
-            old.shed_children();
-        }
-    }
-
-    /// Forgets what is cached below: children know their parent and the parent knows them, so a directory that left
-    /// the tree would keep itself alive.
-    fn shed_children(self: &Arc<Self>) {
-        let mut todo = alloc::vec![self.clone()];
-        while let Some(dir) = todo.pop() {
-            let children = core::mem::take(&mut *dir.children.lock());
-            CACHED.fetch_sub(children.len(), Relaxed);
-            todo.extend(children.into_values());
-        }
-    }
-
-    /// After a rename in the file system: moves the cached name, so that open files and working directories tell
-    /// their new path.
-    pub fn rename_child(
-        self: &Arc<Self>,
-        name: &[u8],
-        new_dir: &Arc<Dentry>,
-        new_name: &[u8],
-        exchange: bool,
-    ) {
-        let moved = self.children.lock().remove(name);
-        let replaced = new_dir.children.lock().remove(new_name);
-        for _ in moved.iter().chain(replaced.iter()) {
-            CACHED.fetch_sub(1, Relaxed);
-        }
-        if let Some(replaced) = replaced {
-            if exchange {
-                replaced.settle(self, name);
-            } else {
-                replaced.set_unlinked();
-                replaced.shed_children();
-            }
-        }
-        if let Some(moved) = moved {
-            moved.settle(new_dir, new_name);
-        }
-    }
-
-    fn settle(self: Arc<Self>, dir: &Arc<Dentry>, name: &[u8]) {
-        *self.place.lock() = Place { name: name.into(), parent: Some(dir.clone()) };
-        if dir.children.lock().insert(name.into(), self).is_none() {
-            CACHED.fetch_add(1, Relaxed);
-        }
-    }
-
     fn root_of_all(self: &Arc<Self>) -> Arc<Dentry> {
         let mut here = self.clone();
         while let Some(parent) = here.parent() {
             here = parent;
         }
         here
-    }
-
-    /// Drops cached names nobody uses, below here. Depth is bounded: a path is at most `PATH_MAX` / 2 deep by
-    /// name, but directories can nest deeper by chdir, so this walks with a list instead of recursion.
-    fn prune(self: &Arc<Self>) {
-        let mut todo = alloc::vec![self.clone()];
-        let mut seen = Vec::new();
-        while let Some(dir) = todo.pop() {
-            if let Some(mounted) = dir.mounted.get() {
-                todo.push(mounted.clone());
-            }
-            todo.extend(dir.children.lock().values().cloned());
-            seen.push(dir);
-        }
-        // Deepest last in `seen`: drop from the back, so that a directory is empty by the time it is looked at.
-        while let Some(dir) = seen.pop() {
-            let mut children = dir.children.lock();
-            let before = children.len();
-            // One count is the map's own; a child with children, a mount or a user has more, or is a parent of such.
-            children.retain(|_, child| Arc::strong_count(child) > 1 || child.is_mountpoint());
-            CACHED.fetch_sub(before - children.len(), Relaxed);
-        }
     }
 
     /// Whether `self` is `other` or lies above it.
@@ -406,97 +252,6 @@ impl Dentry {
             path.push(b'/');
         }
         Some(path)
-    }
-}
-
-/// The entries of a directory, locked.
-#[derive(Debug)]
-pub struct Entries<'a> {
-    dir: &'a Arc<Dentry>,
-    _guard: MutexGuard<'a, ()>,
-}
-
-impl Entries<'_> {
-    /// The child called `name`, from the cache or the file system, not entering what is mounted on it.
-    ///
-    /// # Errors
-    /// As [`Dentry::lookup`].
-    pub fn lookup(&self, name: &[u8]) -> Result<Arc<Dentry>> {
-        let dir = self.dir;
-        if let Some(child) = dir.cached(name, false) {
-            return Ok(child);
-        }
-        let inode = match dir.inode.lookup(name) {
-            Ok(inode) => inode,
-            Err(errno) => {
-                if errno == Errno::NOENT {
-                    dir.forget(name);
-                }
-                return Err(errno);
-            }
-        };
-        if let Some(child) = dir.children.lock().get(name)
-            && Arc::ptr_eq(&child.inode, &inode)
-        {
-            child.validated_ns.store(host::clock::coarse_monotonic_ns(), Relaxed);
-            return Ok(child.clone());
-        }
-        Ok(dir.insert(name, inode, dir.inode.cache_policy()))
-    }
-
-    /// Makes a new entry.
-    ///
-    /// # Errors
-    /// Those of [`Inode::create`].
-    pub fn create(&self, name: &[u8], node: &NewNode<'_>) -> Result<Arc<Dentry>> {
-        if self.dir.is_unlinked() {
-            return Err(Errno::NOENT);
-        }
-        let inode = self.dir.inode.create(name, node)?;
-        let child = self.dir.insert(name, inode, self.dir.inode.cache_policy());
-        notify::on_create(&self.dir.inode, name, node.kind);
-        Ok(child)
-    }
-
-    /// A further name for `target`.
-    ///
-    /// # Errors
-    /// Those of [`Inode::link`].
-    pub fn link(&self, name: &[u8], target: &InodeRef) -> Result<()> {
-        if self.dir.is_unlinked() {
-            return Err(Errno::NOENT);
-        }
-        self.dir.inode.link(name, target)?;
-        self.dir.insert(name, target.clone(), self.dir.inode.cache_policy());
-        notify::on_link(&self.dir.inode, name, target);
-        Ok(())
-    }
-
-    /// Removes the entry `victim`, which is not a directory.
-    ///
-    /// # Errors
-    /// Those of [`Inode::unlink`].
-    pub fn unlink(&self, name: &[u8], victim: &Arc<Dentry>) -> Result<()> {
-        self.dir.inode.unlink(name)?;
-        self.removed(name, victim);
-        Ok(())
-    }
-
-    /// Removes the empty directory `victim`.
-    ///
-    /// # Errors
-    /// Those of [`Inode::rmdir`].
-    pub fn rmdir(&self, name: &[u8], victim: &Arc<Dentry>) -> Result<()> {
-        self.dir.inode.rmdir(name)?;
-        self.removed(name, victim);
-        Ok(())
-    }
-
-    fn removed(&self, name: &[u8], victim: &Arc<Dentry>) {
-        self.dir.forget(name);
-        // Out of the cache, only the caller has it: nobody has it open.
-        let last = Arc::strong_count(victim) == 1;
-        notify::on_remove(&self.dir.inode, name, &victim.inode, last);
     }
 }
 

@@ -14,6 +14,7 @@ mod dentry;
 pub mod fasync;
 mod fd_table;
 mod file;
+mod file_ops;
 mod inode;
 pub mod locks;
 pub mod namei;
@@ -23,10 +24,8 @@ mod stat;
 
 pub use dentry::{Dentry, Entries};
 pub use fd_table::{Fd, FdTable, NR_OPEN};
-pub use file::{
-    File, FileOps, HOST_POSITION, MmapSource, OpenFlags, Owner, OwnerKind, ReaddirSink, WriteAt,
-    note_setid_change,
-};
+pub use file::{File, Owner, OwnerKind, note_setid_change};
+pub use file_ops::{FileOps, HOST_POSITION, MmapSource, OpenFlags, ReaddirSink, WriteAt};
 pub use inode::{
     CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, SpecialSlot, WriteCount,
     Writing, XattrFlags, downcast_inode,

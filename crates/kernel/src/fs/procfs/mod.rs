@@ -5,6 +5,7 @@
 
 mod fds;
 mod machine;
+mod mem;
 mod mounts;
 mod node;
 mod process;

@@ -1,5 +1,8 @@
 //! The tree of /proc: what each name is.
 
+mod dir;
+
+use super::mem::ProcMem;
 use super::text::Text;
 use super::usage::Whose;
 use super::{ProcFs, fds, machine, process};
@@ -7,8 +10,8 @@ use crate::ipc::proc as ipc;
 use crate::task::access::{self, Ids, may_access};
 use crate::task::{Cred, Process, Task, find_process, find_thread, processes};
 use crate::vfs::{
-    CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, NewNode, OpenFlags,
-    ReaddirSink, SetAttr, Stat, TimeSpec,
+    CachePolicy, Fd, FileOps, FileSystem, FileType, Inode, InodeRef, MagicLink, NewNode, OpenFlags, SetAttr,
+    Stat, TimeSpec,
 };
 use crate::{Errno, Result};
 use alloc::boxed::Box;
@@ -17,8 +20,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 use core::sync::atomic::Ordering::Relaxed;
-use host::file::HostFd;
-use host::io::{IoDst, IoSrc};
 
 /// What a node is.
 #[derive(Clone)]
@@ -481,95 +482,11 @@ impl Inode for Node {
                 let home = access::host_home(p).ok_or(Errno::SRCH)?;
                 let path = alloc::format!("/proc/{home}/mem");
                 let host = host::file::open(None, path.as_bytes(), flags.bits() & 3, 0, 0)?;
-                Ok(Box::new(ProcMem { process: p.clone(), host }))
+                Ok(Box::new(ProcMem::new(p.clone(), host)))
             }
-            what if what.kind() == FileType::Directory => Ok(Box::new(OpenDir { what: what.clone() })),
+            what if what.kind() == FileType::Directory => Ok(Box::new(dir::OpenDir { what: what.clone() })),
             _ => Err(Errno::LOOP),
         }
-    }
-}
-
-/// Where numbers begin among the positions of a directory, behind the names (`FIRST_PROCESS_ENTRY`). The position of a
-/// number is its own, not its place in the list: a program that closes descriptors or ends processes while it reads
-/// the directory must not miss the others.
-const FIRST_NUMBER: u64 = 256;
-
-struct OpenDir {
-    what: What,
-}
-
-impl FileOps for OpenDir {
-    fn readdir(&self, from: u64, sink: &mut dyn ReaddirSink) -> Result<()> {
-        let ino = self.what.ino();
-        let mut at = 0;
-        for dot in [&b"."[..], b".."] {
-            at += 1;
-            if at > from && !sink.entry(ino, at, FileType::Directory, dot) {
-                return Ok(());
-            }
-        }
-        for name in self.what.list()? {
-            at = match self.what.number(&name) {
-                Some(number) => FIRST_NUMBER + number,
-                None => at + 1,
-            };
-            if at <= from {
-                continue;
-            }
-            // What has gone away since is skipped.
-            let Ok(child) = self.what.lookup(&name) else { continue };
-            if !sink.entry(child.ino(), at, child.kind(), &name) {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// /proc/PID/mem: the host's, which also writes where the program may only read, as Linux does for debuggers. What is
-/// the kernel's is not there. It stays the memory of the process that it was opened for, whoever reads.
-struct ProcMem {
-    process: Arc<Process>,
-    host: HostFd,
-}
-
-impl ProcMem {
-    /// The length to offer the host at `offset`: up to the kernel, when that lies behind.
-    fn check(&self, offset: u64, len: usize) -> Result<usize> {
-        let offset = usize::try_from(offset).map_err(|_| Errno::IO)?;
-        if usercopy::access_ok(offset, len) {
-            return Ok(len);
-        }
-        let to_page_end = (4096 - offset % 4096).min(len);
-        if usercopy::access_ok(offset, to_page_end) { Ok(to_page_end) } else { Err(Errno::IO) }
-    }
-}
-
-impl FileOps for ProcMem {
-    fn read(&self, dst: &mut IoDst<'_>, offset: u64, _nonblock: bool) -> Result<usize> {
-        let len = self.check(offset, dst.remaining().min(64 << 10))?;
-        if access::host_home(&self.process).is_none() {
-            return Ok(0);
-        }
-        let mut bytes = alloc::vec![0; len];
-        let count = self.host.read(&mut IoDst::kernel(&mut bytes), Some(offset))?;
-        dst.put(&bytes[..count])
-    }
-
-    fn write(&self, src: &mut IoSrc<'_>, at: crate::vfs::WriteAt, _nonblock: bool) -> Result<(usize, u64)> {
-        let crate::vfs::WriteAt::Offset(offset) = at else { return Err(Errno::INVAL) };
-        let mut bytes = alloc::vec![0; self.check(offset, src.remaining().min(64 << 10))?];
-        let count = src.take(&mut bytes)?;
-        let count = self.host.write(&mut IoSrc::kernel(&bytes[..count]), Some(offset))?;
-        Ok((count, offset + count as u64))
-    }
-
-    fn seek(&self, offset: i64, whence: u32, current: u64) -> Option<Result<u64>> {
-        Some(match whence {
-            0 => Ok(offset as u64),
-            1 => Ok(current.wrapping_add_signed(offset)),
-            _ => Err(Errno::INVAL),
-        })
     }
 }
 
