@@ -449,6 +449,19 @@ fn checks() -> Vec<(&'static str, Check)> {
         Err(format!("{:?}: {text}", outcome.ending))
     });
 
+    // Without it each child faults the kernel in again, which nothing but time would tell.
+    check!(image_moves_to_huge_pages, b, {
+        let argv = [b.fncall.as_os_str(), "run".as_ref(), "--".as_ref(), "sh".as_ref(), "-c".as_ref()];
+        let argv: Vec<_> = argv.into_iter().chain(["(:); (:); (:)".as_ref()]).map(OsString::from).collect();
+        let env = [("FNCALL_LOG".into(), "info".into())];
+        let job = Job { argv: &argv, env: &env, stdin: b"", dir: &b.dir, limit: Duration::from_secs(30) };
+        let outcome = run(&job).map_err(words)?;
+        let text = String::from_utf8_lossy(&outcome.stderr);
+        if outcome.ending == Ending::Exited(0) && text.contains("the image is on huge pages now") {
+            return Ok(());
+        }
+        Err(format!("{:?}: {text}", outcome.ending))
+    });
     check!(exit_status_passes, b, b.prints(&["run", "--", "dash", "-c", "exit 42"], Ending::Exited(42), ""));
     check!(arguments_pass, b, {
         b.prints(

@@ -1,12 +1,12 @@
-//! The kernel image on one huge page, for processes that fork.
+//! The kernel image on huge pages, for processes that fork.
 //!
 //! A fork of the host copies no page tables of file mappings: each child would fault the image in again, a few pages
-//! at a time, which costs as much as a third of the fork. A huge page of anonymous memory is one entry that is copied.
+//! at a time, which costs as much as a whole fork. A huge page of anonymous memory is one entry that is copied.
 //! So the second fork of an instance, and whoever forks after it without such an image, moves there:
 //!
 //! ```text
 //!                        before                          after
-//!     KERNEL_START+2M    .data, .bss (shared)            the same
+//!     next huge page     .data, .bss (shared)            the same
 //!                        nothing                         one anonymous mapping, read and execute
 //!     KERNEL_START       .rodata, .text (of the file)
 //! ```
@@ -32,11 +32,13 @@ pub(crate) fn before_fork() {
         return;
     }
     if let Some(thread) = crate::user::current_thread()
-        && !thread.image_is_huge.swap(true, Relaxed)
         // Not again after a refusal, which would come each time: no permission, or another layout of the image.
-        && let Err(errno) = move_image()
+        && !thread.image_is_huge.swap(true, Relaxed)
     {
-        crate::log!(Info, "the image stays on small pages: {errno}");
+        match move_image() {
+            Ok(()) => crate::log!(Info, "the image is on huge pages now"),
+            Err(errno) => crate::log!(Info, "the image stays on small pages: {errno}"),
+        }
     }
 }
 
@@ -45,31 +47,33 @@ fn move_image() -> Result<()> {
     let (text, text_len) = crate::arch::text_range();
     let (data, _) = crate::arch::data_range();
     let len = (text + text_len).wrapping_sub(KERNEL_START);
-    if text < KERNEL_START || len > HUGE || data < KERNEL_START + HUGE {
+    // The linker script keeps the data away from them.
+    let pages = len.next_multiple_of(HUGE);
+    if text < KERNEL_START || data < KERNEL_START + pages {
         return Err(Errno::NOEXEC);
     }
     let write = (g::PROT_READ | g::PROT_WRITE) as usize;
     let execute = (g::PROT_READ | g::PROT_EXEC) as usize;
     let private = (g::MAP_PRIVATE | g::MAP_ANONYMOUS) as usize;
     let fixed = (g::MREMAP_MAYMOVE | g::MREMAP_FIXED) as usize;
-    // SAFETY: fresh memory, of which all but one aligned huge page is given back; it gets the image's bytes, constants
-    // included, and then takes the image's place in one step. The place is the kernel's own and holds nothing else.
+    // SAFETY: fresh memory, of which all but aligned huge pages is given back; they get the image's bytes, constants
+    // included, and then take the image's place in one step. The place is the kernel's own and holds nothing else.
     unsafe {
-        let room = check(syscall6(g::__NR_mmap, 0, 2 * HUGE, write, private, usize::MAX, 0))?;
-        let page = room.next_multiple_of(HUGE);
-        if page > room {
-            syscall2(g::__NR_munmap, room, page - room);
+        let room = check(syscall6(g::__NR_mmap, 0, pages + HUGE, write, private, usize::MAX, 0))?;
+        let start = room.next_multiple_of(HUGE);
+        if start > room {
+            syscall2(g::__NR_munmap, room, start - room);
         }
-        if room + HUGE > page {
-            syscall2(g::__NR_munmap, page + HUGE, room + HUGE - page);
+        if room + HUGE > start {
+            syscall2(g::__NR_munmap, start + pages, room + HUGE - start);
         }
         // A host that gives no huge pages copies the entries of small ones, which is still better than faults.
-        syscall3(g::__NR_madvise, page, HUGE, g::MADV_HUGEPAGE as usize);
-        core::ptr::copy_nonoverlapping(KERNEL_START as *const u8, page as *mut u8, len);
-        check(syscall3(g::__NR_mprotect, page, HUGE, execute))
-            .and_then(|_| check(syscall5(g::__NR_mremap, page, HUGE, HUGE, fixed, KERNEL_START)))
+        syscall3(g::__NR_madvise, start, pages, g::MADV_HUGEPAGE as usize);
+        core::ptr::copy_nonoverlapping(KERNEL_START as *const u8, start as *mut u8, len);
+        check(syscall3(g::__NR_mprotect, start, pages, execute))
+            .and_then(|_| check(syscall5(g::__NR_mremap, start, pages, pages, fixed, KERNEL_START)))
             .inspect_err(|_| {
-                syscall2(g::__NR_munmap, page, HUGE);
+                syscall2(g::__NR_munmap, start, pages);
             })?;
     }
     Ok(())
