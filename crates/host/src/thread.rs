@@ -175,10 +175,22 @@ pub enum Kind {
         /// Make it a child of the calling host process's parent.
         sibling: bool,
     },
+    /// A host process in the memory of the calling one, so that either sees what the other writes. `sibling` as above.
+    Sharer {
+        /// Make it a child of the calling host process's parent.
+        sibling: bool,
+    },
     /// A thread of the calling host process that runs a program.
     Thread,
     /// A thread of the calling host process for the kernel's own work: no signals reach it.
     Kernel,
+}
+
+impl Kind {
+    /// Whether it has a host process of its own.
+    fn is_process(self) -> bool {
+        matches!(self, Kind::Process { .. } | Kind::Sharer { .. })
+    }
 }
 
 /// Starts a host thread or process that runs `main(data)` with `parker` as its own; answers what it lives on.
@@ -193,9 +205,11 @@ pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Se
     let alive = Arc::new(AtomicU32::new(1));
     let resources = Resources { stacks, thread, alive };
     let program = kind != Kind::Kernel;
-    if let Kind::Process { .. } = kind {
+    if kind.is_process() {
         // Only the first process is there to make the second.
         let _ = TIED_TO.compare_exchange(0, crate::signal::host_pid(), SeqCst, SeqCst);
+    }
+    if let Kind::Process { .. } = kind {
         crate::huge::before_fork();
     }
     if let Some(parent) = crate::user::current_thread() {
@@ -203,10 +217,10 @@ pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Se
     }
     let birth = Box::new(Birth { thread: &raw const *resources.thread, signal_stack, main, data, program });
     let birth = Box::into_raw(birth);
+    let parent = |sibling: bool| if sibling { g::CLONE_PARENT } else { 0 };
     let flags = match kind {
-        Kind::Process { sibling } => {
-            g::CLONE_FILES | g::CLONE_CHILD_CLEARTID | if sibling { g::CLONE_PARENT } else { 0 }
-        }
+        Kind::Process { sibling } => g::CLONE_FILES | g::CLONE_CHILD_CLEARTID | parent(sibling),
+        Kind::Sharer { sibling } => g::CLONE_VM | g::CLONE_FILES | g::CLONE_CHILD_CLEARTID | parent(sibling),
         Kind::Thread | Kind::Kernel => {
             g::CLONE_VM
                 | g::CLONE_FS
@@ -231,8 +245,7 @@ pub fn spawn(kind: Kind, parker: Arc<Parker>, main: Main, data: Box<dyn Any + Se
     match check(raw) {
         Ok(tid) => {
             // The child says the same of itself; whoever is first is right.
-            let pid =
-                if matches!(kind, Kind::Process { .. }) { tid as i32 } else { crate::signal::host_pid() };
+            let pid = if kind.is_process() { tid as i32 } else { crate::signal::host_pid() };
             parker.bind(pid, tid as i32);
             Ok(resources)
         }
@@ -284,6 +297,13 @@ pub fn exit_process(resources: Vec<Resources>) -> ! {
         Some(own) => unsafe { crate::arch::clear_and_exit(own) },
         None => crate::boot::exit(0),
     }
+}
+
+/// The process of these threads goes on in another host process. They are about to end, if they have not yet, by
+/// [`exit_process`] without anything or by [`exit_thread`]; then others may have what they live on.
+pub fn abandon(resources: Vec<Resources>) {
+    let pid = crate::signal::host_pid();
+    GRAVES.lock().extend(resources.into_iter().map(|each| (pid, each)));
 }
 
 /// Ends the calling host thread; its process goes on.

@@ -100,6 +100,7 @@ pub fn main() -> ! {
         cannot_start(&program, &error);
     }
     task::exit::set_first_host_pid(host::signal::host_pid());
+    task::share::set_first_memory(task.process.mm.lock().clone());
     task.process.family.host_pid.store(host::signal::host_pid(), core::sync::atomic::Ordering::Relaxed);
     let status = task::run(&task, user);
     let status = task::exit::leave_first(&task, status);

@@ -55,6 +55,32 @@ static void *thread(void *seed) {
     return NULL;
 }
 static int started(void *p) { (void)p; nap(below(500)); _exit(below(3)); }
+// One that shares its parent's memory. The C library takes it for the parent's thread: only system calls, and few steps.
+static char sharers[16][STACK] __attribute__((aligned(16)));
+static void counted(int s) { (void)s; __atomic_fetch_add(&all->word, 1, __ATOMIC_SEQ_CST); }
+static int sharer(void *p) {
+    uint64_t mine = (uintptr_t)p | 1;
+    for (unsigned left = mine % 50; left > 0; left--) {
+        mine ^= mine << 13; mine ^= mine >> 7; mine ^= mine << 17;
+        struct timespec soon = {0, (long)(mine % 300000)};
+        switch ((mine >> 20) % 12) {
+        case 0: syscall(SYS_nanosleep, &soon, NULL); break;
+        case 1: { void *m = (void *)syscall(SYS_mmap, NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); if ((long)m > 0) { memset(m, 1, 65536); syscall(SYS_munmap, m, 65536); } break; }
+        case 2: if (syscall(SYS_fork) == 0) syscall(SYS_exit_group, 4); break;
+        case 3: syscall(SYS_wait4, -1, NULL, WNOHANG | __WALL, NULL); break;
+        case 4: if (left % 8 == 0) syscall(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, 0, 0, 0, 0) == 0 ? syscall(SYS_exit, 0) : 0; break;
+        case 5: { struct { void *handler; unsigned long flags; void *restorer; unsigned long mask; } a = {(void *)counted, 0x40000000ul, NULL, 0}; syscall(SYS_rt_sigaction, SIGUSR1, &a, NULL, 8); break; }
+        case 6: syscall(SYS_kill, all->pids[(mine >> 40) % 64] ?: 1, SIGCONT); break;
+        case 7: syscall(SYS_futex, &all->word, FUTEX_WAIT, all->word, &soon, 0, 0); break;
+        case 8: { char *argv[] = {self, "7", "20", "child", NULL}; if (left % 4 == 0) syscall(SYS_execve, self, argv, environ); break; }
+        case 9: syscall(SYS_kill, syscall(SYS_getppid) > 2 ? syscall(SYS_getppid) : 1, signals[(mine >> 40) % 14]); break;
+        case 10: if (left % 8 == 0) syscall(SYS_exit_group, 9); break;
+        default: __atomic_fetch_add(&all->word, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+    syscall(SYS_exit, 8);
+    return 0;
+}
 static void enter(pid_t pid) { all->pids[pid % 64] = pid; }
 // Room for another process?
 static int room(void) { return __atomic_load_n(&all->made, __ATOMIC_RELAXED) < MOST && __atomic_fetch_add(&all->made, 1, __ATOMIC_RELAXED) < MOST; }
@@ -64,7 +90,7 @@ static void birth(unsigned long *left) {
     uint64_t seed = next();
     char stack[STACK] __attribute__((aligned(16)));
     pid_t pid;
-    switch (below(5)) {
+    switch (below(7)) {
     case 0:
     case 1:
         pid = fork();
@@ -87,6 +113,14 @@ static void birth(unsigned long *left) {
     case 3:
         pid = clone(started, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
         break;
+    case 4:
+    case 5: {
+        static const int ends[] = {SIGCHLD, 0, SIGUSR1, 100};
+        int flags = CLONE_VM | (below(2) ? CLONE_FILES : 0) | (below(2) ? CLONE_FS : 0) | (below(2) ? CLONE_SIGHAND : 0) | (below(4) ? 0 : CLONE_PARENT) | (below(4) ? 0 : CLONE_SYSVSEM);
+        static unsigned turn;
+        pid = clone(sharer, sharers[turn++ % 16] + STACK, flags | ends[below(4)], (void *)(uintptr_t)seed);
+        break;
+    }
     default:
         pid = syscall(SYS_clone, (below(2) ? CLONE_PARENT : 0) | (below(2) ? CLONE_FILES : 0) | (below(2) ? CLONE_FS : 0) | SIGCHLD, 0, 0, 0, 0);
         if (pid == 0) {

@@ -5,13 +5,13 @@
 
 use super::ids::{Ids, Object, State};
 use crate::sync::{Deadline, WaitQueue, wait_until};
-use crate::task::Cred;
+use crate::task::{Cred, Process, processes};
 use crate::vfs::PollEvents;
 use crate::{ERESTARTSYS, Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering::*};
+use core::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::*};
 use hashbrown::HashMap;
 use host::mutex::Mutex;
 
@@ -57,11 +57,48 @@ pub struct Sem {
     pub pid: i32,
 }
 
+/// Who operates on semaphores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The process.
+    pub pid: i32,
+    /// The number of its undo list ([`Undos`]).
+    pub undos: u64,
+}
+
+/// Which undo list a process has: one of its own, or one that it shares with others (`CLONE_SYSVSEM`). It gets its number
+/// when it is first asked for.
+#[derive(Debug, Default)]
+pub struct Undos(AtomicU64);
+
+impl Undos {
+    /// Its number.
+    pub fn id(&self) -> u64 {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        if self.0.load(Relaxed) == 0 {
+            let new = LAST.fetch_add(1, Relaxed) + 1;
+            // Another thread may have been first.
+            let _ = self.0.compare_exchange(0, new, Relaxed, Relaxed);
+        }
+        self.0.load(Relaxed)
+    }
+
+    /// Takes over the list of another process.
+    pub fn share(&self, other: &Undos) {
+        self.0.store(other.id(), Relaxed);
+    }
+
+    /// Gives the list up; answers its number, if it has one.
+    fn leave(&self) -> Option<u64> {
+        Some(self.0.swap(0, Relaxed)).filter(|id| *id != 0)
+    }
+}
+
 /// Somebody who waits.
 #[derive(Debug)]
 struct Sleeper {
     ops: Vec<Op>,
-    pid: i32,
+    author: Author,
     /// Which operation cannot be done.
     blocking: AtomicUsize,
     /// [`WAITING`], 0 when done, else an error number.
@@ -80,7 +117,7 @@ pub struct Set {
     pub otime: i64,
     pending: Vec<Arc<Sleeper>>,
     /// What `SEM_UNDO` adds at the end of each process.
-    undo: HashMap<i32, Vec<i16>>,
+    undo: HashMap<u64, Vec<i16>>,
 }
 
 #[derive(Default)]
@@ -188,8 +225,8 @@ enum Try {
 
 impl Set {
     /// Does all operations or none (`perform_atomic_semop`).
-    fn perform(&mut self, ops: &[Op], pid: i32) -> Result<Try> {
-        let mut undo = self.undo.get(&pid).cloned();
+    fn perform(&mut self, ops: &[Op], author: Author) -> Result<Try> {
+        let mut undo = self.undo.get(&author.undos).cloned();
         let had_undo = undo.is_some();
         let mut result = Ok(Try::Done);
         let mut done = 0;
@@ -230,13 +267,13 @@ impl Set {
             return result;
         }
         for op in ops {
-            self.sems[usize::from(op.num)].pid = pid;
+            self.sems[usize::from(op.num)].pid = author.pid;
         }
         if let Some(undo) = undo {
             if !had_undo {
                 UNDOS.fetch_add(undo.len(), Relaxed);
             }
-            self.undo.insert(pid, undo);
+            self.undo.insert(author.undos, undo);
         }
         self.otime = super::now();
         result
@@ -255,7 +292,7 @@ impl Set {
                         at += 1;
                         continue;
                     }
-                    match self.perform(&sleeper.ops, sleeper.pid) {
+                    match self.perform(&sleeper.ops, sleeper.author) {
                         Ok(Try::Blocked(n)) => {
                             sleeper.blocking.store(n, Relaxed);
                             at += 1;
@@ -299,7 +336,7 @@ impl Set {
 ///
 /// # Errors
 /// Those of semop(2).
-pub fn operate(cred: &Cred, pid: i32, id: i32, ops: Vec<Op>, deadline: Deadline) -> Result<()> {
+pub fn operate(cred: &Cred, author: Author, id: i32, ops: Vec<Op>, deadline: Deadline) -> Result<()> {
     let set = find(id)?;
     let highest = ops.iter().map(|op| usize::from(op.num)).max().unwrap_or(0);
     let alters = ops.iter().any(|op| op.op != 0);
@@ -309,7 +346,7 @@ pub fn operate(cred: &Cred, pid: i32, id: i32, ops: Vec<Op>, deadline: Deadline)
             return Err(Errno::FBIG);
         }
         state.perm.check(cred, wanted)?;
-        match state.data.perform(&ops, pid)? {
+        match state.data.perform(&ops, author)? {
             Try::Done => {
                 if alters {
                     state.data.serve();
@@ -319,7 +356,7 @@ pub fn operate(cred: &Cred, pid: i32, id: i32, ops: Vec<Op>, deadline: Deadline)
             Try::Blocked(n) => {
                 let sleeper = Arc::new(Sleeper {
                     ops,
-                    pid,
+                    author,
                     blocking: AtomicUsize::new(n),
                     result: AtomicI32::new(WAITING),
                     queue: WaitQueue::new(),
@@ -346,18 +383,21 @@ pub fn operate(cred: &Cred, pid: i32, id: i32, ops: Vec<Op>, deadline: Deadline)
     }
 }
 
-/// A process has ended, or gives its undo lists up: carries them out (`exit_sem`).
-pub fn undo_all(pid: i32) {
-    if UNDOS.load(Relaxed) == 0 {
+/// A process has ended, or gives its undo list up: carries it out, unless somebody else has it, too (`exit_sem`).
+pub fn leave_undos(process: &Process) {
+    let Some(id) = process.family.undos.leave() else { return };
+    let has_it = |other: &Process| other.family.undos.0.load(Relaxed) == id;
+    if UNDOS.load(Relaxed) == 0 || processes().iter().any(|other| has_it(other)) {
         return;
     }
     for set in all() {
         // One that was removed meanwhile has no lists.
         let mut state = set.state.lock();
-        let Some(undo) = state.data.undo.remove(&pid) else { continue };
+        let Some(undo) = state.data.undo.remove(&id) else { continue };
         UNDOS.fetch_sub(undo.len(), Relaxed);
         for (sem, adjust) in state.data.sems.iter_mut().zip(undo).filter(|(_, adjust)| *adjust != 0) {
-            *sem = Sem { value: (sem.value + i32::from(adjust)).clamp(0, SEMVMX), pid };
+            let value = (sem.value + i32::from(adjust)).clamp(0, SEMVMX);
+            *sem = Sem { value, pid: process.pid };
         }
         state.data.serve();
     }
@@ -372,6 +412,8 @@ mod tests {
         Set { sems, otime: 0, pending: Vec::new(), undo: HashMap::new() }
     }
 
+    const ME: Author = Author { pid: 9, undos: 7 };
+
     fn op(num: u16, op: i16, flags: i16) -> Op {
         Op { num, op, flags }
     }
@@ -379,11 +421,11 @@ mod tests {
     #[test]
     fn all_operations_or_none() {
         let mut set = set(&[1, 0]);
-        assert!(matches!(set.perform(&[op(0, -1, 0), op(1, -1, 0)], 9), Ok(Try::Blocked(1))));
+        assert!(matches!(set.perform(&[op(0, -1, 0), op(1, -1, 0)], ME), Ok(Try::Blocked(1))));
         assert_eq!((set.sems[0].value, set.sems[0].pid), (1, 0));
-        assert!(matches!(set.perform(&[op(0, -1, 0), op(0, 0, 0), op(1, 3, 0)], 9), Ok(Try::Done)));
+        assert!(matches!(set.perform(&[op(0, -1, 0), op(0, 0, 0), op(1, 3, 0)], ME), Ok(Try::Done)));
         assert_eq!((set.sems[0].value, set.sems[1].value, set.sems[1].pid), (0, 3, 9));
-        let too_much = set.perform(&[op(0, 1, 0), op(1, SEMVMX as i16, 0)], 9).map(drop);
+        let too_much = set.perform(&[op(0, 1, 0), op(1, SEMVMX as i16, 0)], ME).map(drop);
         assert_eq!((too_much, set.sems[0].value), (Err(Errno::RANGE), 0));
     }
 
@@ -391,11 +433,11 @@ mod tests {
     fn undo_is_the_sum_of_what_was_done() {
         let mut set = set(&[5]);
         for change in [-2, -1, 4] {
-            assert!(set.perform(&[op(0, change, SEM_UNDO)], 9).is_ok());
+            assert!(set.perform(&[op(0, change, SEM_UNDO)], ME).is_ok());
         }
-        assert_eq!(set.undo[&9], [-1]);
+        assert_eq!(set.undo[&7], [-1]);
         set.set(Some(0), &[7], 1);
-        assert_eq!(set.undo[&9], [0]);
+        assert_eq!(set.undo[&7], [0]);
         UNDOS.fetch_sub(1, Relaxed);
     }
 }

@@ -8,7 +8,7 @@ use crate::Errno;
 use crate::vfs::{File, FileType};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use host::mutex::Mutex;
 use linux_raw_sys::general as g;
 
@@ -22,6 +22,8 @@ pub struct AddressSpace {
     /// Counts changes of patched code: a thread that comes back from a sleep looks whether its instruction pointer
     /// has moved only when this has.
     pub(super) code_epoch: AtomicU64,
+    /// Another process has lived in it, and may still do so.
+    lent: AtomicBool,
 }
 
 /// What the lock guards.
@@ -150,7 +152,18 @@ impl AddressSpace {
         Arc::new(AddressSpace {
             inner: Mutex::new(copy),
             code_epoch: AtomicU64::new(self.code_epoch.load(Relaxed)),
+            lent: AtomicBool::new(false),
         })
+    }
+
+    /// A second process is about to live in it (`CLONE_VM`).
+    pub fn lend(&self) {
+        self.lent.store(true, Relaxed);
+    }
+
+    /// Whether there was ever more than one process that lived in it.
+    pub fn was_lent(&self) -> bool {
+        self.lent.load(Relaxed)
     }
 
     /// Unmaps everything of the program and begins anew (execve(2), after the point of no return).

@@ -24,6 +24,10 @@ pub fn is_restart(errno: Errno) -> bool {
 /// [`is_restart`] holds; `interrupted` is that error. The registers are those of the program after the call; `rax`
 /// is overwritten when `interrupted` is given. A signal that ends the process sets `cur.exit` to its wait status.
 pub fn deliver(cur: &mut Current<'_>, interrupted: Option<Errno>) {
+    if cur.exit.is_some() {
+        // What is pending is not for this thread any more.
+        return;
+    }
     let mut interrupted = interrupted.filter(|errno| is_restart(*errno));
     loop {
         cur.task.signals.clear_pending_flag();

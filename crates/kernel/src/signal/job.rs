@@ -115,17 +115,15 @@ pub(super) fn wait_while_stopped(task: &Arc<Task>) {
         // The host's SIGCONT is one of the things a kick may mean.
         super::attend(task);
         let parker = host::park::current();
-        let killed = pending_kill(task);
-        let ending = |shared: &mut super::state::Shared| {
-            shared.exit.is_some() || shared.survivor.is_some_and(|tid| tid != task.tid)
-        };
-        if killed || signals.with(|shared| shared.job.stopped.is_none() || ending(shared)) {
+        if is_ending(task) || signals.with(|shared| shared.job.stopped.is_none()) {
             break;
         }
         let threads = task.process.tasks.lock().len();
         let all_sleep = signals.with(|shared| shared.job.stopped.filter(|_| shared.job.sleepers >= threads));
         match all_sleep {
-            Some(signo) if is_first(&task.process) => stop_on_host(&task.process, signo),
+            Some(signo) if is_first(&task.process) && host::signal::host_pid() == exit::first_host_pid() => {
+                stop_on_host(&task.process, signo)
+            }
             // Kicks mean other signals, which wait until the process goes on.
             _ => drop(parker.park(&mut [], None)),
         }
@@ -133,8 +131,25 @@ pub(super) fn wait_while_stopped(task: &Arc<Task>) {
     signals.with(|shared| shared.job.sleepers -= 1);
 }
 
-fn pending_kill(task: &Task) -> bool {
+/// Whether the calling thread has been told to end, or its process has.
+fn is_ending(task: &Task) -> bool {
     super::pending_for(task).contains(g::SIGKILL as i32)
+        || task
+            .process
+            .signals
+            .with(|shared| shared.exit.is_some() || shared.survivor.is_some_and(|tid| tid != task.tid))
+}
+
+/// Whether the calling thread ends as soon as it looks at its signals (`fatal_signal_pending`).
+pub fn is_dying(task: &Task) -> bool {
+    let deliverable = super::pending_for(task).without(task.signals.blocked());
+    let kills = |signo: &i32| {
+        let default =
+            task.process.signals.with(|shared| shared.actions.get(*signo)).handler == action::SIG_DFL;
+        default && action::default_action(*signo) == action::DefaultAction::Terminate
+    };
+    is_ending(task)
+        || (1..=super::NSIG).filter(|signo| deliverable.contains(*signo)).any(|signo| kills(&signo))
 }
 
 /// Tells the parent that `child` stopped or went on (`do_notify_parent_cldstop`).

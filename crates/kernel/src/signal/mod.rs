@@ -31,10 +31,10 @@ pub use deliver::{deliver, is_restart};
 pub use fault::{force_fault, from_trap};
 pub use info::SigInfo;
 pub use job::{
-    Job, child_exited, end_orphaned_groups, groups_held, is_orphaned, leaves_no_zombies,
+    Job, child_exited, end_orphaned_groups, groups_held, is_dying, is_orphaned, leaves_no_zombies,
     take_continue_report, take_stop_report,
 };
-pub use outside::{inherit, name};
+pub use outside::{inherit, name, take_forwarded};
 pub use pending::{Pending, queued};
 pub use send::{
     end_other_threads, exit_group, force, force_fatal, move_pending, set_action, thread_exited, to_current,

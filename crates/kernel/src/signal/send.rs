@@ -9,6 +9,7 @@ use crate::task::{KERNEL_PID, Process, Resource, Task};
 use crate::vfs::PollEvents;
 use crate::{Errno, Result};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
 use linux_raw_sys::general as g;
 
 /// Makes a thread look at its signals, wherever it is. The current one looks on its way to user mode anyway.
@@ -22,7 +23,8 @@ pub(super) fn kick_unless_current(task: &Task) {
 pub(super) fn wake_for(process: &Process, signals: SigSet, except: Option<&Task>) {
     let tasks = process.tasks.lock();
     for task in tasks.iter() {
-        let skip = except.is_some_and(|other| core::ptr::eq(other, &**task));
+        // One that leaves has passed on what there was, or will: it does not look any more.
+        let skip = except.is_some_and(|other| core::ptr::eq(other, &**task)) || task.leaving.load(Relaxed);
         if !skip && !signals.without(task.signals.blocked()).is_empty() {
             task.signals.set_pending_flag();
             kick_unless_current(task);

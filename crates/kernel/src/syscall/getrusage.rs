@@ -19,6 +19,7 @@ pub fn sys_getrusage(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     }
     let usage = match who {
         RUSAGE_CHILDREN => *cur.process().family.children_usage.lock(),
+        RUSAGE_SELF => cur.process().family.total_usage(host::clock::rusage(who)?),
         who => host::clock::rusage(who)?,
     };
     uaccess::put(args.usize(1), &usage)?;
@@ -28,8 +29,9 @@ pub fn sys_getrusage(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
 /// times(buffer)
 pub fn sys_times(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     if args.usize(0) != 0 {
-        let (own, children) =
-            (host::clock::rusage(RUSAGE_SELF)?, *cur.process().family.children_usage.lock());
+        let family = &cur.process().family;
+        let own = family.total_usage(host::clock::rusage(RUSAGE_SELF)?);
+        let children = *family.children_usage.lock();
         let ticks = |sec: i64, usec: i64| sec * (1_000_000 / TICK_US) + usec / TICK_US;
         let times = [own, children].map(|usage| [ticks(usage[0], usage[1]), ticks(usage[2], usage[3])]);
         uaccess::put(args.usize(0), &times)?;

@@ -68,7 +68,9 @@ fn operate(cur: &Current<'_>, args: &Args, timeout: Option<[i64; 2]>) -> Result<
         }
         Some(_) => return Err(Errno::INVAL),
     };
-    sem::operate(&cur.cred(), cur.process().pid, id, ops, deadline).map(|()| 0)
+    let process = cur.process();
+    let author = sem::Author { pid: process.pid, undos: process.family.undos.id() };
+    sem::operate(&cur.cred(), author, id, ops, deadline).map(|()| 0)
 }
 
 /// semctl(id, number, command, argument)

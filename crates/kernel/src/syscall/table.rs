@@ -104,7 +104,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         53 "socketpair" Full Some(super::socketpair::sys_socketpair), "";
         54 "setsockopt" Partial Some(super::getsockopt::sys_setsockopt), "no SO_PEEK_OFF, SO_PASSPIDFD, filters or time stamps: ENOPROTOOPT";
         55 "getsockopt" Partial Some(super::getsockopt::sys_getsockopt), "as setsockopt";
-        56 "clone" Partial Some(super::clone::sys_clone), "no namespaces; CLONE_VM only for threads and vfork";
+        56 "clone" Partial Some(super::clone::sys_clone), "no namespaces: EPERM";
         57 "fork" Full Some(super::clone::sys_fork), "";
         58 "vfork" Full Some(super::clone::sys_vfork), "";
         59 "execve" Full Some(super::execve::sys_execve), "set-user-ID and file capabilities are ignored, as on a nosuid mount";

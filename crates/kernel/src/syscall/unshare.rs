@@ -30,7 +30,7 @@ pub fn sys_unshare(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         cur.reload = true;
     }
     if flags & g::CLONE_SYSVSEM != 0 {
-        crate::ipc::sem::undo_all(cur.process().pid);
+        crate::ipc::sem::leave_undos(cur.process());
     }
     Ok(0)
 }

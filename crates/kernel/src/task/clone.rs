@@ -5,11 +5,12 @@
 //!         of the registers
 //! vfork   no new host process yet: the calling host thread becomes the child, in the parent's memory, until the
 //!         child exits or calls execve(2); execve forks the host process and goes on there
+//! CLONE_VM  a new host process in the parent's memory (see `share`)
 //! thread  a new host thread
 //! ```
 
 use super::exec::Image;
-use super::{Current, FIRST_PID, KERNEL_PID, Process, Task, exit, find_process, processes, register};
+use super::{Current, FIRST_PID, KERNEL_PID, Process, Task, exit, find_process, processes, register, share};
 use crate::fs::pidfd;
 use crate::mm::AddressSpace;
 use crate::signal::TaskSignals;
@@ -72,7 +73,7 @@ pub const NAMESPACES: u32 = g::CLONE_NEWNS
     | g::CLONE_NEWPID
     | g::CLONE_NEWNET
     | g::CLONE_NEWTIME;
-/// Known, and either done here or without meaning here (`CLONE_IO`, `CLONE_SYSVSEM`, `CLONE_UNTRACED`, `CLONE_DETACHED`).
+/// Known, and either done here or without meaning here (`CLONE_IO`, `CLONE_UNTRACED`, `CLONE_DETACHED`).
 const KNOWN: u64 = (g::CLONE_VM
     | g::CLONE_FS
     | g::CLONE_FILES
@@ -122,14 +123,14 @@ struct Start {
 /// Makes a process or thread; answers its number.
 ///
 /// # Errors
-/// `EINVAL` for flags that contradict each other, `EPERM` for namespaces, `EAGAIN` at a limit, `ENOMEM`.
+/// `EINVAL` for flags that contradict each other, `EAGAIN` at a limit, `EPERM` for namespaces, `ENOMEM`.
 pub fn clone(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     check_flags(args)?;
     let has = |flag: u32| args.flags & u64::from(flag) != 0;
-    if has(g::CLONE_SETTLS) && args.tls >= usercopy::TASK_SIZE {
+    check_limits(cur)?;
+    if has(NAMESPACES) || has(g::CLONE_SETTLS) && args.tls >= usercopy::TASK_SIZE {
         return Err(Errno::PERM);
     }
-    check_limits(cur)?;
     if !has(g::CLONE_THREAD) {
         start_reaper()?;
     }
@@ -137,13 +138,20 @@ pub fn clone(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     if has(g::CLONE_PIDFD) {
         args.reserved = Some(reserve_pidfd(cur, &args)?);
     }
-    let result = if has(g::CLONE_THREAD) {
-        make_thread(cur, &args)
-    } else if has(g::CLONE_VFORK) && has(g::CLONE_VM) && !cur.process().family.borrowed.load(Relaxed) {
+    let result = if has(g::CLONE_VFORK)
+        && has(g::CLONE_VM)
+        && !has(g::CLONE_THREAD)
+        && !cur.process().family.borrowed.load(Relaxed)
+    {
         vfork(cur, &args)
     } else {
-        // A vfork child that makes a child of its own gets an ordinary one: its memory is not its own to lend.
-        fork(cur, &args)
+        let made = if has(g::CLONE_THREAD) { make_thread(cur, &args) } else { fork(cur, &args) };
+        made.map(|task| {
+            if has(g::CLONE_VFORK) {
+                share::wait_for_release(cur, &task);
+            }
+            task.tid as usize
+        })
     };
     PID_LOCK.lock().retain(|pid| *pid != args.set_tid);
     if let (Err(_), Some(reserved)) = (&result, &args.reserved) {
@@ -153,7 +161,7 @@ pub fn clone(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     result
 }
 
-/// The checks of `copy_process`, in its order.
+/// The checks that `copy_process` begins with.
 fn check_flags(args: &CloneArgs) -> Result<()> {
     let has = |flag: u32| args.flags & u64::from(flag) != 0;
     let thread = has(g::CLONE_THREAD);
@@ -164,15 +172,7 @@ fn check_flags(args: &CloneArgs) -> Result<()> {
         || thread && (has(g::CLONE_NEWUSER) || has(g::CLONE_NEWPID))
         || has(g::CLONE_PIDFD) && has(g::CLONE_DETACHED)
         || has(g::CLONE_PIDFD) && has(g::CLONE_PARENT_SETTID) && args.pidfd == args.parent_tid
-        || args.exit_signal > 64
     {
-        return Err(Errno::INVAL);
-    }
-    if has(NAMESPACES) {
-        return Err(Errno::PERM);
-    }
-    // Shared memory without a thread or a waiting parent is what nobody but tests of clone asks for.
-    if thread && has(g::CLONE_VFORK) || has(g::CLONE_VM) && !thread && !has(g::CLONE_VFORK) {
         return Err(Errno::INVAL);
     }
     Ok(())
@@ -297,6 +297,11 @@ fn new_process(cur: &Current<'_>, args: &CloneArgs, pid: i32) -> Process {
         false => args.exit_signal as i32,
     };
     process.family.exit_signal.store(exit_signal, Relaxed);
+    if has(g::CLONE_SYSVSEM) {
+        process.family.undos.share(&parent.family.undos);
+    }
+    let execs = if has(g::CLONE_PARENT) { &parent.family.parent_execs } else { &parent.family.execs };
+    process.family.parent_execs.store(execs.load(Relaxed), Relaxed);
     if args.flags & g::CLONE_CLEAR_SIGHAND != 0 {
         process.signals.reset_for_exec();
     }
@@ -322,7 +327,7 @@ fn new_task(
     let has = |flag: u32| args.flags & u64::from(flag) != 0;
     let task = Arc::new(Task {
         name: Mutex::new(*cur.task.name.lock()),
-        signals: TaskSignals::inherit(&cur.task.signals, has(g::CLONE_VM)),
+        signals: TaskSignals::inherit(&cur.task.signals, has(g::CLONE_VM) && !has(g::CLONE_VFORK)),
         clear_child_tid: AtomicUsize::new(if has(g::CLONE_CHILD_CLEARTID) { args.child_tid } else { 0 }),
         ..Task::new(tid, process, parker)
     });
@@ -382,7 +387,7 @@ fn no_room(errno: Errno) -> Errno {
     if errno == Errno::NOMEM { Errno::AGAIN } else { errno }
 }
 
-fn make_thread(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
+fn make_thread(cur: &mut Current<'_>, args: &CloneArgs) -> Result<Arc<Task>> {
     let process = cur.process().clone();
     if process.family.borrowed.load(Relaxed) {
         return Err(Errno::AGAIN);
@@ -402,7 +407,7 @@ fn make_thread(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
             if process.signals.exit_status().is_some() {
                 crate::signal::exit_group(&process, 0);
             }
-            Ok(tid as usize)
+            Ok(task)
         }
         Err(errno) => {
             process.tasks.lock().retain(|each| !Arc::ptr_eq(each, &task));
@@ -419,15 +424,22 @@ pub fn enter(process: &Arc<Process>) {
     register(process);
 }
 
-fn fork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
+/// A process with a host process of its own, in a copy of its parent's memory or, with `CLONE_VM`, in that itself.
+fn fork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<Arc<Task>> {
+    let memory = if args.flags & u64::from(g::CLONE_VM) != 0 { Memory::Same } else { Memory::Copy };
+    if memory == Memory::Same {
+        // What one of them patches in its code the others may be executing.
+        host::code::prepare_for_threads();
+        cur.mm.lend();
+    }
     let pid = new_pid(cur, args.set_tid)?;
     let process = Arc::new(new_process(cur, args, pid));
     let task = new_task(cur, &process, pid, Parker::unbound(), args);
     let start = start_of(cur, args, &task);
     enter(&process);
     tell_parent_tid(args, pid);
-    match spawn_process(&process, &task, start, cur.mm) {
-        Ok(()) => Ok(pid as usize),
+    match spawn_process(&process, &task, start, cur.mm, memory) {
+        Ok(()) => Ok(task),
         Err(errno) => {
             exit::forget(&process);
             Err(no_room(errno))
@@ -435,13 +447,23 @@ fn fork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     }
 }
 
-/// Makes the host process and the address space, a copy of `mm` or, when it executes a program, an empty one. Children
-/// of the first host process all of them: that is the one that reaps.
+/// What a new process's memory is, seen from its parent's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    Copy,
+    Same,
+    /// Nothing: it executes a program.
+    Empty,
+}
+
+/// Makes the host process and the address space. Children of the first host process all of them: that is the one that
+/// reaps.
 fn spawn_process(
     process: &Arc<Process>,
     task: &Arc<Task>,
     mut start: Start,
     mm: &AddressSpace,
+    memory: Memory,
 ) -> Result<()> {
     let first = exit::first_host_pid();
     let sibling = host::signal::host_pid() != first;
@@ -452,12 +474,19 @@ fn spawn_process(
     process.family.tied.store(tied, Relaxed);
     // Held until the number is known: the reaper takes it before it looks for the process.
     let mut leader = process.family.leader.lock();
-    let executes = start.image.is_some();
-    let make = |own: Arc<AddressSpace>| {
-        *process.mm.lock() = own;
-        spawn(Kind::Process { sibling }, task.parker.clone(), begin, Box::new(start))
+    let spawn = |kind| spawn(kind, task.parker.clone(), begin, Box::new(start));
+    let make = |own: Option<Arc<AddressSpace>>| match own {
+        Some(own) => {
+            *process.mm.lock() = own;
+            spawn(Kind::Process { sibling })
+        }
+        None => spawn(Kind::Sharer { sibling }),
     };
-    let resources = if executes { mm.fork_empty(make) } else { mm.fork(make) }?;
+    let resources = match memory {
+        Memory::Copy => mm.fork(|own| make(Some(own))),
+        Memory::Empty => mm.fork_empty(|own| make(Some(own))),
+        Memory::Same => make(None),
+    }?;
     process.family.host_pid.store(resources.host_tid(), Relaxed);
     *leader = Some(resources);
     drop(leader);
@@ -496,6 +525,7 @@ fn vfork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     let pid = new_pid(cur, args.set_tid)?;
     let process = Arc::new(new_process(cur, args, pid));
     process.family.borrowed.store(true, Relaxed);
+    cur.mm.lend();
     let task = new_task(cur, &process, pid, cur.task.parker.clone(), args);
     let mut user = child_registers(cur, args);
     enter(&process);
@@ -522,32 +552,40 @@ fn vfork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     Ok(pid as usize)
 }
 
-/// execve(2) of a vfork(2) child: gives it a host process of its own, which executes `image`. The calling thread is
-/// the parent's again when its loop sees `moved`.
+/// execve(2) of a process, with one thread, that others share their memory with: gives it a host process of its own,
+/// which executes `image`. The calling thread is the parent's again, after vfork(2), or ends as one that has moved.
 ///
 /// # Errors
-/// `EAGAIN` when no host process can be made; the child goes on as before.
+/// `EAGAIN` when no host process can be made; all is as it was then.
 pub fn move_out(cur: &mut Current<'_>, image: Image) -> Result<()> {
     let process = cur.process().clone();
     let args = CloneArgs::default();
     let task = Arc::new(Task {
         name: Mutex::new(*cur.task.name.lock()),
         signals: TaskSignals::inherit(&cur.task.signals, true),
-        ..Task::new(cur.task.tid, &process, Parker::unbound())
+        ..Task::new(process.pid, &process, Parker::unbound())
     });
     let start = Start { image: Some(image), ..start_of(cur, &args, &task) };
+    let left = share::LeftBehind::take(&process);
     let old = core::mem::replace(&mut *process.tasks.lock(), alloc::vec![task.clone()]);
+    // After the exchange: what is sent from now on reaches the new one.
+    crate::signal::move_pending(cur.task, &task);
     // Before it runs: a program that makes a thread at once is refused while it borrows.
-    process.family.borrowed.store(false, Relaxed);
-    match spawn_process(&process, &task, start, cur.mm) {
+    let borrowed = process.family.borrowed.swap(false, Relaxed);
+    match spawn_process(&process, &task, start, cur.mm, Memory::Empty) {
         Ok(()) => {
             cur.exit = Some(0);
+            if !borrowed {
+                left.abandon(cur.task);
+            }
             Ok(())
         }
         Err(errno) => {
-            process.family.borrowed.store(true, Relaxed);
+            process.family.borrowed.store(borrowed, Relaxed);
             *process.tasks.lock() = old;
             *process.mm.lock() = cur.mm.clone();
+            left.give_back(&process);
+            crate::signal::move_pending(&task, cur.task);
             Err(no_room(errno))
         }
     }

@@ -7,7 +7,7 @@
 //! instance ends with a message.
 
 use super::exit::first_host_pid;
-use super::{FIRST_PID, Process, find_process, processes};
+use super::{Process, processes, share};
 use crate::mm::AddressSpace;
 use crate::signal;
 use alloc::boxed::Box;
@@ -58,9 +58,11 @@ pub fn bury(process: &Arc<Process>, dead: Dead) -> bool {
     }
     signal::exit_group(process, signo);
     // A child that has not executed a program yet runs on one of these threads (vfork(2)).
-    let mm = process.mm.lock().clone();
     for child in processes().iter().filter(|child| child.family.borrowed.load(Relaxed)) {
-        if Arc::ptr_eq(&*child.mm.lock(), &mm) {
+        let lent = child.tasks.lock().first().map(|task| task.parker.clone());
+        let mut is_here = false;
+        process.family.with_resources(|each| is_here |= lent.as_ref().is_some_and(|lent| each.is_of(lent)));
+        if is_here {
             signal::exit_group(child, signo);
         }
     }
@@ -68,9 +70,8 @@ pub fn bury(process: &Arc<Process>, dead: Dead) -> bool {
         super::exit::process_gone(process, signo);
         return false;
     }
-    // It has a copy of the first program's memory: of that its list tells what to unmap.
-    let Some(first) = find_process(FIRST_PID) else { lost("when the program had ended") };
-    let memory = first.mm.lock().clone();
+    // It has a copy of the first host process's memory: of that its list tells what to unmap.
+    let Some(memory) = share::first_memory() else { lost("before the program had begun") };
     let made = memory.fork(|copy| {
         let data = Box::new(StandIn { process: process.clone(), memory: copy });
         spawn(Kind::Process { sibling: false }, Parker::unbound(), go_on, data)

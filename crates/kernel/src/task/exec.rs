@@ -13,7 +13,7 @@ mod load;
 pub use image::Image;
 pub use load::replace;
 
-use super::Current;
+use super::{Current, share};
 use crate::vfs::Fd;
 use crate::{Errno, Result};
 use alloc::string::{String, ToString};
@@ -95,8 +95,14 @@ pub fn execveat(
         family.over_limit.store(false, Relaxed);
     }
     let image = Image::find(cur, dirfd, path, flags, strings)?;
-    if cur.process().family.borrowed.load(Relaxed) {
-        return super::move_out(cur, image).map_err(|errno| ExecError::of_errno(errno, path));
+    let borrowed = cur.process().family.borrowed.load(Relaxed);
+    if borrowed || share::is_shared(cur.process()) {
+        let fail = |errno| ExecError::of_errno(errno, path);
+        load::detach(cur).map_err(fail)?;
+        super::exit::release_words(cur.task);
+        // Without its other threads a process cannot go on with the old program.
+        let moved = super::move_out(cur, image);
+        return moved.map_err(|errno| ExecError { fatal: !borrowed, ..fail(errno) });
     }
     load::replace(cur, image)
 }

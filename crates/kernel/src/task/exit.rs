@@ -1,7 +1,7 @@
 //! The end of threads and processes (exit(2), wait(2)), and of the host processes behind them.
 
 use super::family::Usage;
-use super::{FIRST_PID, KERNEL_PID, Process, Task, find_process, processes, unregister};
+use super::{FIRST_PID, KERNEL_PID, Process, Task, find_process, processes, share, unregister};
 use crate::signal;
 use crate::vfs::{FdTable, PollEvents};
 use alloc::boxed::Box;
@@ -129,6 +129,14 @@ static ORPHANED: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
 /// process had.
 pub fn leave(task: Arc<Task>, status: i32) -> ! {
     let process = task.process.clone();
+    if super::current_task().is_some_and(|now| now.moved.load(Relaxed)) {
+        drop((task, process));
+        host::park::current().set_slot(None);
+        if host::signal::host_pid() == first_host_pid() {
+            exit_thread();
+        }
+        exit_process(Vec::new());
+    }
     let last = end_thread(&task, status);
     drop(task);
     host::park::current().set_slot(None);
@@ -162,17 +170,13 @@ pub fn current_is_tied() -> bool {
     processes().iter().any(|p| p.family.host_pid.load(Relaxed) == pid && p.family.tied.load(Relaxed))
 }
 
-/// The end of the first process's first thread: waits for its other threads. Answers the wait status.
+/// The end of the first host process's first thread: waits for the end of the program. Answers the wait status.
 pub fn leave_first(task: &Arc<Task>, status: i32) -> i32 {
-    let process = &task.process;
-    if !end_thread(task, status) {
-        let gone = || process.tasks.lock().is_empty().then_some(());
-        while gone().is_none() {
-            // Signals do not concern this thread any more.
-            let _ = crate::sync::wait_until(&process.signals.child_events, None, gone);
-        }
+    let moved = super::current_task().is_some_and(|now| now.moved.load(Relaxed));
+    if moved || !end_thread(task, status) {
+        share::stay_behind(task);
     }
-    final_status(process)
+    final_status(&task.process)
 }
 
 /// Ends the instance: kills what the program has left running, and the calling host process exits.
@@ -193,12 +197,15 @@ pub fn end_instance(code: i32) -> ! {
 /// then its status is that of the process, unless exit_group(2) or a signal gave one (`synchronize_group_exit`, Linux
 /// 6.0; the first thread's counted before).
 pub fn thread_gone(task: &Arc<Task>, status: i32) -> bool {
-    crate::futex::exit_robust_list(task);
-    let addr = task.clear_child_tid.swap(0, Relaxed);
-    // A vfork child shares its parent's words; Linux clears it there too.
-    if addr != 0 && usercopy::put(addr, &0u32).is_ok() {
-        crate::futex::wake_address(task, addr, 1);
+    let tasks = task.process.tasks.lock();
+    task.leaving.store(true, Relaxed);
+    let all_leave = tasks.iter().all(|each| each.leaving.load(Relaxed));
+    drop(tasks);
+    if all_leave {
+        // Before another thread learns of this one's end by its words, and ends too.
+        task.process.signals.with(|shared| *shared.exit.get_or_insert(status));
     }
+    release_words(task);
     signal::thread_exited(task);
     drop((task.unshared.files.lock().take(), task.unshared.fs.lock().take()));
     let mut tasks = task.process.tasks.lock();
@@ -213,12 +220,20 @@ pub fn thread_gone(task: &Arc<Task>, status: i32) -> bool {
         give_to_thread(task, heir);
     }
     task.process.family.pidfd_events.wake_all(PollEvents::IN);
-    if last {
-        task.process.signals.with(|shared| *shared.exit.get_or_insert(status));
-    }
     // `leave_first` and execve(2) wait for this.
     task.process.signals.child_events.wake_all(PollEvents::empty());
     last
+}
+
+/// A thread leaves its memory: its robust futexes, and, when somebody else lives in it, its `clear_child_tid`
+/// (`mm_release`).
+pub fn release_words(task: &Task) {
+    crate::futex::exit_robust_list(task);
+    let addr = task.clear_child_tid.swap(0, Relaxed);
+    let alone = || task.process.tasks.lock().len() <= 1 && !share::is_shared(&task.process);
+    if addr != 0 && !alone() && usercopy::put(addr, &0u32).is_ok() {
+        crate::futex::wake_address(task, addr, 1);
+    }
 }
 
 /// A thread ends before its process: its children count as those of another thread. To them it is an end of their parent
@@ -250,16 +265,22 @@ pub fn process_gone(process: &Arc<Process>, status: i32) {
     let own = process.family.host_pid.load(Relaxed) == host::signal::host_pid();
     // The kind is always known.
     let usage = if own { host::clock::rusage(0).unwrap_or_default() } else { Usage::default() };
+    let usage = process.family.total_usage(usage);
     let files = core::mem::replace(&mut *process.files.lock(), FdTable::new());
     close_all(files);
-    release_memory(process);
-    crate::ipc::sem::undo_all(process.pid);
+    share::release_memory(process);
+    share::release(process);
+    crate::ipc::sem::leave_undos(process);
     crate::fs::tty::job::leave(process, true);
     let groups = signal::groups_held(process);
     give_children_away(process);
     signal::end_orphaned_groups(process, &groups);
-    let exit_signal = process.family.exit_signal.load(Relaxed);
     let parent = find_process(process.ppid.load(Relaxed));
+    let execs = parent.as_ref().map_or(0, |parent| parent.family.execs.load(Relaxed));
+    let exit_signal = match process.family.parent_execs.load(Relaxed) == execs {
+        true => process.family.exit_signal.load(Relaxed),
+        false => SIGCHLD as i32,
+    };
     let unwanted = |parent: &Arc<Process>| exit_signal == SIGCHLD as i32 && signal::leaves_no_zombies(parent);
     if parent.as_ref().is_none_or(unwanted) {
         // Before the end shows, so that nobody waits for it successfully.
@@ -279,19 +300,6 @@ pub fn process_gone(process: &Arc<Process>, status: i32) {
 /// Clock ticks of the `struct timeval` at a word of a `struct rusage`.
 fn ticks_at(usage: &Usage, at: usize) -> i64 {
     usage[at] * 100 + usage[at + 1] / 10_000
-}
-
-/// Lets go of the address space, unless somebody else lives in it.
-fn release_memory(process: &Arc<Process>) {
-    let mm = process.mm.lock().clone();
-    let lives_there = |other: &Arc<Process>| {
-        !Arc::ptr_eq(other, process)
-            && Arc::ptr_eq(&other.mm.lock(), &mm)
-            && other.family.ended.lock().is_none()
-    };
-    if !processes().iter().any(lives_there) {
-        mm.release();
-    }
 }
 
 fn close_all(files: Arc<FdTable>) {

@@ -1,10 +1,11 @@
 //! Parents and children: the family of a process, and what the host keeps for it.
 
 use super::{Process, Task};
+use crate::ipc::sem::Undos;
 use crate::sync::WaitQueue;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use host::mutex::Mutex;
 use host::thread::Resources;
 
@@ -41,13 +42,25 @@ pub struct Family {
     pub parent_tid: AtomicI32,
     /// The signal its parent gets when it ends; 0 for none.
     pub exit_signal: AtomicI32,
+    /// Its undo list of semaphores.
+    pub undos: Undos,
+    /// How many programs it has executed (`self_exec_id`).
+    pub execs: AtomicU32,
+    /// How many its parent had when it was made (`parent_exec_id`): a new program in the parent gets no other signal than
+    /// SIGCHLD from children of the old one.
+    pub parent_execs: AtomicU32,
     /// The host process it lives in; 0 while it borrows its parent's (vfork(2)).
     pub host_pid: AtomicI32,
     /// A vfork(2) child that has not called execve(2): it runs on its parent's host thread.
     pub borrowed: AtomicBool,
+    /// It has executed a program, or ended: nobody waits for its parent's memory any more (`CLONE_VFORK`).
+    pub released: AtomicBool,
+    /// What it had used in host processes before this one: it has left them to execute a program.
+    pub earlier_usage: Mutex<Usage>,
     /// Its host process is one that the host kills when the first one ends (`Tie::Kill`).
     pub tied: AtomicBool,
-    /// Woken when the process or one of its threads has ended, and when it was waited for: pidfds look here.
+    /// Woken when the process or one of its threads has ended, and when it was waited for: pidfds look here. Also when
+    /// it executes its first program: then its maker goes on, if that waits (`CLONE_VFORK`).
     pub pidfd_events: WaitQueue,
     /// Inode numbers of pidfds, by thread.
     pid_inodes: Mutex<Vec<(i32, u64)>>,
@@ -61,6 +74,18 @@ pub struct Family {
 static LAST_PID_INODE: AtomicU64 = AtomicU64::new(0);
 
 impl Family {
+    /// `struct rusage` of the process, `now` being that of its host process.
+    pub fn total_usage(&self, mut now: Usage) -> Usage {
+        add_usage(&mut now, &self.earlier_usage.lock());
+        now
+    }
+
+    /// Nanoseconds of processor time it had used in earlier host processes.
+    pub fn earlier_ns(&self) -> u64 {
+        let usage = self.earlier_usage.lock();
+        (usage[0] + usage[2]) as u64 * 1_000_000_000 + (usage[1] + usage[3]) as u64 * 1000
+    }
+
     /// The inode number of pidfds of the thread `tid`.
     pub fn pid_inode(&self, tid: i32) -> u64 {
         let mut inodes = self.pid_inodes.lock();

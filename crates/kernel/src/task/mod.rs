@@ -12,6 +12,7 @@ mod init;
 mod limits;
 mod process;
 mod run;
+pub mod share;
 
 pub use clone::{CloneArgs, NAMESPACES, Reserved, clone, enter, last_pid, made, move_out, process_count};
 pub use cred::Cred;

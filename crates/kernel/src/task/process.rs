@@ -7,7 +7,7 @@ use crate::signal::{ProcessSignals, TaskSignals};
 use crate::time::ProcessTimers;
 use crate::vfs::{Dentry, FdTable};
 use alloc::{sync::Arc, vec::Vec};
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use host::mutex::Mutex;
 
 /// The program's process number: pid 1 is the kernel's own.
@@ -125,6 +125,10 @@ pub struct Task {
     pub robust_list: Mutex<(usize, usize)>,
     /// What it does not share with the other threads of its process.
     pub unshared: Unshared,
+    /// Its process goes on in another host process, where another task stands for it: the host thread only leaves.
+    pub moved: AtomicBool,
+    /// It is about to end. Set while `tasks` of its process is locked.
+    pub leaving: AtomicBool,
 }
 
 /// What a thread has of its own, after unshare(2) or because it was made without `CLONE_FILES` or `CLONE_FS`; `None`
@@ -222,6 +226,8 @@ impl Task {
             clear_child_tid: AtomicUsize::new(0),
             robust_list: Mutex::new((0, 0)),
             unshared: Unshared::default(),
+            moved: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
         }
     }
 

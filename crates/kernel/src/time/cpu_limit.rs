@@ -38,7 +38,9 @@ fn decide(limits: &Limits, now: u64) -> (Option<u32>, Option<u64>) {
 pub(super) fn arm(process: &Process) {
     process.timers.limit_changed.store(false, Release);
     let limits = *process.limits.lock();
+    let earlier = process.family.earlier_ns();
     let (_, next) = decide(&limits, 0);
+    let next = next.map(|next| next.saturating_sub(earlier));
     process.timers.with(|timers| {
         if let Some(old) = timers.cpu_limit.take() {
             timers.queue.remove(CLOCK, old, TimerId::CpuLimit);
@@ -52,6 +54,8 @@ pub(super) fn arm(process: &Process) {
 
 /// The time has come.
 pub(super) fn expired(process: &Arc<Process>, now: u64) {
+    let earlier = process.family.earlier_ns();
+    let now = now.saturating_add(earlier);
     let (signo, next) = {
         let mut limits = process.limits.lock();
         let (signo, next) = decide(&limits, now);
@@ -59,7 +63,7 @@ pub(super) fn expired(process: &Arc<Process>, now: u64) {
             // Linux moves the soft limit, and getrlimit(2) shows it.
             limits.0[Resource::Cpu as usize].0 = now / NS_PER_SEC + 1;
         }
-        (signo, next)
+        (signo, next.map(|next| next.saturating_sub(earlier)))
     };
     process.timers.with(|timers| {
         if let Some(next) = next {

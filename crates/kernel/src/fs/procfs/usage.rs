@@ -45,6 +45,12 @@ fn faults(usage: &Usage) -> [u64; 2] {
     [usage[8] as u64, usage[9] as u64]
 }
 
+fn add(sum: &mut [u64; 2], more: [u64; 2]) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
+
 /// Those of a process or one of its threads.
 pub fn of(process: &Arc<Process>, task: &Arc<Task>, whose: Whose) -> Activity {
     let children = *process.family.children_usage.lock();
@@ -64,7 +70,12 @@ pub fn of(process: &Arc<Process>, task: &Arc<Task>, whose: Whose) -> Activity {
     }
     let (pid, tid) = (task.parker.host_pid(), task.parker.host_tid());
     let counted = if whose == Whose::Process { counts(pid, None) } else { counts(pid, Some(tid)) };
-    let Counts { faults, times, processor, .. } = counted.unwrap_or_default();
+    let Counts { mut faults, mut times, processor, .. } = counted.unwrap_or_default();
+    if whose == Whose::Process {
+        let earlier = *process.family.earlier_usage.lock();
+        add(&mut times, ticks(&earlier));
+        add(&mut faults, self::faults(&earlier));
+    }
     Activity { state, faults, times, children, processor, switches: switches(pid, tid).unwrap_or_default() }
 }
 

@@ -10,6 +10,7 @@ use crate::{Errno, Result};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
 use host::mutex::Mutex;
+use linux_raw_sys::general::SIGCHLD;
 
 /// Bytes of stack below the arguments that are there from the start (`setup_arg_pages`).
 const STACK_EXPAND: usize = 128 << 10;
@@ -21,6 +22,7 @@ const RFLAGS: usize = 0x202;
 pub fn replace(cur: &mut Current<'_>, image: Image) -> ExecResult<()> {
     let fail = |errno| ExecError::of_errno(errno, &image.path);
     detach(cur).map_err(fail)?;
+    crate::futex::exit_robust_list(cur.task);
     // From here on the old program is gone, whatever happens.
     let entered = enter(cur, &image);
     become_leader(cur);
@@ -34,7 +36,7 @@ pub fn replace(cur: &mut Current<'_>, image: Image) -> ExecResult<()> {
 ///
 /// # Errors
 /// `EAGAIN` when the process is ending already.
-fn detach(cur: &mut Current<'_>) -> Result<()> {
+pub fn detach(cur: &mut Current<'_>) -> Result<()> {
     if cur.process().tasks.lock().len() > 1 {
         signal::end_other_threads(cur.task)?;
         cur.process().family.sweep();
@@ -87,6 +89,11 @@ fn enter(cur: &mut Current<'_>, image: &Image) -> Result<()> {
     }
     mm.map_stack(start, top - start, flags)?;
     crate::uaccess::put_bytes(sp, &stack.bytes)?;
+
+    // It has nothing of its parent's any more, and is an ordinary child from now on (`de_thread`).
+    process.family.exit_signal.store(SIGCHLD as i32, Relaxed);
+    process.family.execs.fetch_add(1, Relaxed);
+    crate::task::share::release(&process);
 
     let plan = &image.program.plan;
     let range = |(from, to): (u64, u64)| (image.program.at(from), image.program.at(to));
