@@ -163,18 +163,21 @@ impl UserThread {
         }
     }
 
-    /// Writes the complete extended state as the XSAVE area of a signal frame; answers its length. `area` needs
-    /// [`xstate_size`] bytes.
-    pub fn save_xstate(&mut self, area: &mut [u8]) -> usize {
-        self.context.save_xstate(area)
-    }
-
-    /// Takes the extended state from a signal frame.
+    /// Shows `put` the complete extended state as the XSAVE area of a signal frame, [`xstate_size`] bytes; if `put` takes
+    /// it, the program goes on with that of a new one.
     ///
     /// # Errors
-    /// `EINVAL` when the processor would refuse it.
-    pub fn load_xstate(&mut self, image: &[u8]) -> Result<()> {
-        self.context.load_xstate(image).map_err(|_| Errno::INVAL)
+    /// Those of `put`. The state is as it was then.
+    pub fn push_xstate(&mut self, put: impl FnOnce(&[u8]) -> Result<()>) -> Result<()> {
+        self.context.push_xstate(put)
+    }
+
+    /// Takes the extended state from a signal frame: `get` fills what it is given and answers how many bytes there were.
+    ///
+    /// # Errors
+    /// `EINVAL` when the processor would refuse it. The state is that of a new program then.
+    pub fn pop_xstate(&mut self, get: impl FnOnce(&mut [u8]) -> usize) -> Result<()> {
+        self.context.pop_xstate(get).map_err(|_| Errno::INVAL)
     }
 
     /// Extended state as after reset (a signal frame without one).

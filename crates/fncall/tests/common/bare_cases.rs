@@ -363,6 +363,88 @@ fn upper_halves_survive_another_context() {
     });
 }
 
+/// How a kernel delivers a signal: the state goes to a frame, the handler finds a fresh one, and the frame's comes back.
+#[test]
+fn state_goes_to_a_frame_and_comes_back() {
+    if !has(AVX) {
+        return;
+    }
+    on_thread(|| {
+        let (from, mut to) = (ymm_pattern(), vec![0xaau8; 512]);
+        let mut frame = vec![0; fncall::xstate_frame_size()];
+        let mut cx = program(user_ymm);
+        cx.user.general.rdi = from.as_ptr() as usize;
+        cx.user.general.rsi = to.as_mut_ptr() as usize;
+        call(&mut cx);
+        assert_eq!(cx.push_xstate(|_| Err("no room")), Err("no room"));
+        // The state is where it was: the first push changed nothing. Copies may use AVX now, it is in the frame.
+        cx.push_xstate(|image| {
+            frame.copy_from_slice(image);
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+        let interrupted = cx.user;
+        for n in 0..16 {
+            assert_eq!(frame[160 + 16 * n..][..16], from[32 * n..][..16], "low half of ymm{n}");
+            assert_eq!(frame[576 + 16 * n..][..16], from[32 * n + 16..][..16], "high half of ymm{n}");
+        }
+        cx.push_xstate(|image| if image[512] & 4 == 0 { Ok(()) } else { Err("AVX is in use") }).unwrap();
+        call(&mut cx);
+        assert!(to.iter().all(|byte| *byte == 0), "a handler starts afresh");
+        cx.user = interrupted;
+        cx.pop_xstate(|image| {
+            image.copy_from_slice(&frame);
+            image.len()
+        })
+        .unwrap();
+        call(&mut cx);
+        assert_eq!(from, to);
+        assert_eq!(cx.pop_xstate(|_| 511), Err(fncall::BadXstate));
+        cx.user = interrupted;
+        call(&mut cx);
+        assert!(to.iter().all(|byte| *byte == 0), "what cannot be loaded leaves a fresh state");
+    });
+}
+
+/// The same with x87: registers that are not in their initial state come back, and are gone meanwhile.
+#[test]
+fn x87_goes_to_a_frame_and_comes_back() {
+    on_thread(|| {
+        let mut frame = vec![0; fncall::xstate_frame_size()];
+        Context::new().save_xstate(&mut frame);
+        frame[0] = 0x7f;
+        frame[1] = 0x0c; // round towards zero
+        frame[2] = 0;
+        frame[3] = 0x38; // top 7
+        frame[4] = 0x80; // st(0) in use
+        frame[32..42].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f]); // 1.0
+        let mut cx = program(user_nop);
+        call(&mut cx);
+        for _ in 0..2 {
+            let load = |image: &mut [u8]| {
+                image.copy_from_slice(&frame);
+                image.len()
+            };
+            cx.pop_xstate(load).unwrap();
+            let mut seen = vec![0; frame.len()];
+            cx.push_xstate(|image| {
+                seen.copy_from_slice(image);
+                Ok::<_, ()>(())
+            })
+            .unwrap();
+            assert_eq!(seen[..6], frame[..6]);
+            assert_eq!(seen[32..160], frame[32..160]);
+            cx.push_xstate(|image| {
+                seen.copy_from_slice(image);
+                Ok::<_, ()>(())
+            })
+            .unwrap();
+            assert_eq!(seen[..6], [0x7f, 3, 0, 0, 0, 0]);
+            assert!(seen[32..160].iter().all(|byte| *byte == 0));
+        }
+    });
+}
+
 #[test]
 fn upper_halves_survive_a_kick() {
     if !has(AVX) {

@@ -391,6 +391,22 @@ fn an_image_carries_all_vector_registers() {
     dirty_vectors();
     call(&mut next);
     assert_eq!(to, vec![0; len]);
+    // The same by way of a signal frame.
+    let taken = next.pop_xstate(|area| {
+        area.copy_from_slice(&image);
+        area.len()
+    });
+    assert_eq!(taken, Ok(()));
+    next.user.set_ip(cx_store_entry());
+    dirty_vectors();
+    call(&mut next);
+    assert_eq!(from, to);
+    let pushed = next.push_xstate(|area| if area[..] == image[..] { Ok(()) } else { Err("other bytes") });
+    assert_eq!(pushed, Ok(()));
+    next.user.set_ip(cx_store_entry());
+    dirty_vectors();
+    call(&mut next);
+    assert_eq!(to, vec![0; len]);
 }
 
 /// Where the vector program goes on after its first system call: just behind the load.

@@ -141,10 +141,15 @@ impl SigInfo {
     /// The bytes as the program sees them.
     pub fn to_bytes(self) -> [u8; USER_LEN] {
         let mut bytes = [0; USER_LEN];
+        self.write_to(&mut bytes);
+        bytes
+    }
+
+    /// Writes what is not zero of that to the beginning of `bytes`.
+    pub fn write_to(&self, bytes: &mut [u8]) {
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.0) {
             chunk.copy_from_slice(&word.to_le_bytes());
         }
-        bytes
     }
 
     /// Writes it to user memory.

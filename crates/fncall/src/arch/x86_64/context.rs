@@ -53,7 +53,7 @@ impl Place {
 ///     0  UserContext: 20 general registers, trap_num, error_code
 ///   176  Fault, via_trap, where the extended state is, protection keys
 ///   256  XSAVE image, standard format: x87 and SSE at 0, header at 512, the rest from 576
-///  3008
+///  3072
 /// ```
 #[repr(C, align(64))]
 pub struct Context {

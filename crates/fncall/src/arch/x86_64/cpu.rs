@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use super::xstate::{BLOCK, XMM};
+use super::xstate::{BLOCK, HEADER, MIN_LEN, XMM};
 
 /// rdgsbase. Only where the host has enabled FSGSBASE.
 #[inline(always)]
@@ -142,6 +142,90 @@ macro_rules! with_image {
             out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
             options(nostack, preserves_flags))
     };
+}
+
+/// Writes the components in `mask` as a standard-format image, after the xmm of the image have been put where they were
+/// when the user left. `mask` includes SSE.
+///
+/// # Safety
+/// The image is a whole one, aligned to 64 bytes; the components in `mask` are enabled.
+pub(crate) unsafe fn xsave_bare(image: *mut u8, mask: u64) {
+    // SAFETY: the caller's promises; `xsave64` needs the rest of the header to be zero, and reads nothing else.
+    unsafe {
+        image.add(HEADER).write_bytes(0, MIN_LEN - HEADER);
+        asm!(
+            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+            "movaps xmm\\n, [{image} + {xmm} + 16*\\n]", // leaves the upper parts
+            ".endr",
+            "xsave64 [{image}]",
+            image = in(reg) image, xmm = const XMM, in("eax") mask as u32, in("edx") (mask >> 32) as u32,
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+            out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+            options(nostack, preserves_flags));
+    }
+}
+
+/// Loads what of the vector registers a bare kernel does not keep in xmm 0–15, from components of a standard-format
+/// image: the upper halves of the ymm from `ymm`, of the zmm from `zmm`, zmm 16–31 from `above` and k from `masks`. What
+/// is null becomes zero.
+///
+/// # Safety
+/// What is not null is readable for the length of its component. The processor has the registers of `level`.
+pub(crate) unsafe fn load_uppers(
+    level: u8,
+    ymm: *const u8,
+    zmm: *const u8,
+    above: *const u8,
+    masks: *const u8,
+) {
+    /// Assembles `$code`, if need be with an address in a register. It changes nothing that the compiler uses.
+    macro_rules! uppers {
+        ($($code:literal),+) => { asm!($($code),+, options(nostack, preserves_flags)) };
+        ($from:ident: $($code:literal),+) => {
+            asm!($($code),+, from = in(reg) $from, options(nostack, preserves_flags))
+        };
+    }
+    if level == 0 {
+        return;
+    }
+    // SAFETY: the caller's promises; the code changes upper halves, zmm 16–31 and k only, which the kernel never uses.
+    unsafe {
+        if ymm.is_null() {
+            uppers!("vzeroupper"); // of the zmm, too
+        } else {
+            uppers!(ymm:
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "vinsertf128 ymm\\n, ymm\\n, [{from} + 16*\\n], 1", // zero above
+                ".endr");
+        }
+        if level == 1 {
+            return;
+        }
+        if !zmm.is_null() {
+            uppers!(zmm:
+                ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                "vinsertf64x4 zmm\\n, zmm\\n, [{from} + 32*\\n], 1",
+                ".endr");
+        }
+        if above.is_null() {
+            uppers!(
+                ".irp n, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+                "vpxord zmm\\n, zmm\\n, zmm\\n",
+                ".endr"
+            );
+        } else {
+            uppers!(above:
+                ".irp n, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+                "vmovups zmm\\n, [{from} + 64*(\\n - 16)]",
+                ".endr");
+        }
+        if masks.is_null() {
+            uppers!(".irp n, 0,1,2,3,4,5,6,7", "kxorq k\\n, k\\n, k\\n", ".endr");
+        } else {
+            uppers!(masks: ".irp n, 0,1,2,3,4,5,6,7", "kmovq k\\n, [{from} + 8*\\n]", ".endr");
+        }
+    }
 }
 
 /// Completes the image of a context that is live after a bare run: the xmm of the image and what is in the processor

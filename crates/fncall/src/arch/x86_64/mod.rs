@@ -1,11 +1,12 @@
 //! x86-64. `regs` and `context` are the data; `entry` holds the assembly of the way in and out; `anchor` is the
-//! block behind `gs`; `signal` turns host signals into traps; `xstate` is everything that XSAVE knows, `park` what moves it; `cpu` and
-//! `linux` are single instructions and single host calls.
+//! block behind `gs`; `signal` turns host signals into traps; `xstate` is everything that XSAVE knows, `park` what moves it, `frame` what
+//! moves it to and from the program's own signal frames; `cpu` and `linux` are single instructions and single host calls.
 
 mod anchor;
 mod context;
 mod cpu;
 mod entry;
+mod frame;
 mod hosted;
 mod linux;
 mod park;

@@ -227,7 +227,7 @@ fn take_x87(image: &mut Image, frame: &mut [u8]) {
 }
 
 /// Makes the x87 registers of an image as the processor initialises them.
-fn reset_x87(image: &mut [u8]) {
+pub(crate) fn reset_x87(image: &mut [u8]) {
     image[..MXCSR].copy_from_slice(&INITIAL.0[..MXCSR]);
     image[ST..XMM].fill(0);
 }

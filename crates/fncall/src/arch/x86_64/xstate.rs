@@ -14,6 +14,8 @@ use super::cpu;
 
 /// Room for x87, SSE, AVX, MPX or APX, AVX-512 and PKRU wherever a processor puts them.
 pub(crate) const IMAGE_LEN: usize = 2752;
+/// An image and what ends a frame.
+const ROOM: usize = IMAGE_LEN + 64;
 
 pub(crate) const LEGACY_LEN: usize = 512;
 pub(crate) const HEADER: usize = 512;
@@ -52,7 +54,7 @@ pub(crate) const VECTORS: u64 = SSE | 1 << AVX | AVX512;
 pub(crate) const PKRU: usize = 9;
 const AMX: u64 = 1 << 17 | 1 << 18;
 /// A new program may use protection key 0 only (`init_pkru_value` of Linux).
-const INIT_PKRU: u32 = 0x5555_5554;
+pub(crate) const INIT_PKRU: u32 = 0x5555_5554;
 
 /// An image that the host or a program gave is not one the processor would take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,12 +71,12 @@ impl core::error::Error for BadXstate {}
 /// An XSAVE image in standard format. Bytes 464–511 are kept zero.
 #[repr(C, align(64))]
 #[derive(Clone)]
-pub(crate) struct Image(pub(crate) [u8; IMAGE_LEN]);
+pub(crate) struct Image(pub(crate) [u8; ROOM]);
 
 impl Image {
     /// Everything as the processor initialises it.
     pub(crate) const fn new() -> Self {
-        let mut bytes = [0; IMAGE_LEN];
+        let mut bytes = [0; ROOM];
         // FCW 0x37f and MXCSR 0x1f80: xrstor takes MXCSR from here even when the header says "initial".
         bytes[0] = 0x7f;
         bytes[1] = 0x03;
@@ -116,6 +118,60 @@ impl Image {
     /// instruction and operand (bytes 8–23) as they were unless an exception is pending; they do not count.
     pub(crate) fn x87_is_initial(&self) -> bool {
         self.u64(FCW) == USUAL_FCW.into() && is_zero(&self.0[ST..XMM])
+    }
+
+    /// Makes it a signal frame's: fills in what Linux adds to what the processor writes. The frame are the bytes up to
+    /// the answer.
+    pub(crate) fn seal(&mut self) -> usize {
+        let size = xstate_size();
+        // Linux marks these two as in use in every frame (`update_regs_in_sigframe`), for old programs that
+        // change the legacy area without knowing of the header.
+        self.0[HEADER] |= (X87 | SSE) as u8;
+        self.set_u32(SW_RESERVED, FP_XSTATE_MAGIC1);
+        self.set_u32(SW_RESERVED + 4, size as u32 + 4);
+        self.set_u64(SW_RESERVED + 8, xstate_features());
+        self.set_u32(SW_RESERVED + 16, size as u32);
+        self.set_u32(size, FP_XSTATE_MAGIC2);
+        size + 4
+    }
+
+    /// Undoes [`seal`](Self::seal), but for the header.
+    pub(crate) fn unseal(&mut self) {
+        self.0[SW_RESERVED..LEGACY_LEN].fill(0);
+    }
+
+    /// Of an image whose first `len` bytes are a signal frame's makes one that the processor takes; answers the
+    /// protection keys, which are no longer in it. As Linux's `rt_sigreturn` does, a frame without the magic numbers
+    /// counts as 512 bytes of x87 and SSE, and components that it lacks become initial.
+    pub(crate) fn accept(&mut self, len: usize) -> Result<u32, BadXstate> {
+        xstate_features();
+        if len < LEGACY_LEN || self.u32(MXCSR) & !VALID_MXCSR.load(Relaxed) != 0 {
+            return Err(BadXstate);
+        }
+        let sw_size = self.u32(SW_RESERVED + 16) as usize;
+        let sw_features = self.u64(SW_RESERVED + 8);
+        let extended = self.u32(SW_RESERVED) == FP_XSTATE_MAGIC1
+            && (MIN_LEN..=xstate_size()).contains(&sw_size)
+            && self.u32(SW_RESERVED + 4) as usize >= sw_size + 4
+            && sw_size + 4 <= len
+            && self.u32(sw_size) == FP_XSTATE_MAGIC2;
+        if extended {
+            let header_rest = &self.0[HEADER + 8..MIN_LEN];
+            if self.features() & !xstate_features() != 0 || header_rest.iter().any(|byte| *byte != 0) {
+                return Err(BadXstate);
+            }
+            if sw_size < xstate_size() {
+                self.0[sw_size..xstate_size()].fill(0);
+            }
+            self.set_features(self.features() & sw_features);
+        } else {
+            self.0[HEADER..].fill(0);
+            self.set_features(X87 | SSE);
+        }
+        self.unseal();
+        let has_pkru = self.features() & 1 << PKRU != 0;
+        self.set_features(self.features() & !(1 << PKRU));
+        Ok(if has_pkru { self.u32(offset_of_component(PKRU)) } else { 0 })
     }
 
     /// The vector registers in the form of [`BLOCK`].
@@ -165,7 +221,7 @@ pub fn xstate_frame_size() -> usize {
     xstate_size() + 4
 }
 
-fn offset_of_component(bit: usize) -> usize {
+pub(crate) fn offset_of_component(bit: usize) -> usize {
     OFFSETS[bit].load(Relaxed).into()
 }
 
@@ -270,16 +326,10 @@ impl Context {
             return 0;
         }
         self.detach();
-        let (image, end) = area[..len].split_at_mut(size);
-        self.write_image(image);
-        // Linux marks these two as in use in every frame (`update_regs_in_sigframe`), for old programs that
-        // change the legacy area without knowing of the header.
-        image[HEADER] |= (X87 | SSE) as u8;
-        image[SW_RESERVED..][..4].copy_from_slice(&FP_XSTATE_MAGIC1.to_le_bytes());
-        image[SW_RESERVED + 4..][..4].copy_from_slice(&(len as u32).to_le_bytes());
-        image[SW_RESERVED + 8..][..8].copy_from_slice(&xstate_features().to_le_bytes());
-        image[SW_RESERVED + 16..][..4].copy_from_slice(&(size as u32).to_le_bytes());
-        end.copy_from_slice(&FP_XSTATE_MAGIC2.to_le_bytes());
+        let mut image = Image::new();
+        self.write_image(&mut image.0[..size]);
+        image.seal();
+        area[..len].copy_from_slice(&image.0[..len]);
         len
     }
 
@@ -309,38 +359,12 @@ impl Context {
     /// [`BadXstate`] when the processor would refuse it: fewer than 512 bytes, reserved MXCSR bits, a header that
     /// names components this machine lacks or is not in standard format. The context then stays as it was.
     pub fn load_xstate(&mut self, image: &[u8]) -> Result<(), BadXstate> {
-        if image.len() < LEGACY_LEN {
-            return Err(BadXstate);
-        }
         let mut new = Image::new();
-        new.0[..LEGACY_LEN].copy_from_slice(&image[..LEGACY_LEN]);
-        xstate_features();
-        if new.u32(MXCSR) & !VALID_MXCSR.load(Relaxed) != 0 {
-            return Err(BadXstate);
-        }
-        let sw_size = new.u32(SW_RESERVED + 16) as usize;
-        let sw_features = new.u64(SW_RESERVED + 8);
-        let extended = new.u32(SW_RESERVED) == FP_XSTATE_MAGIC1
-            && (MIN_LEN..=xstate_size()).contains(&sw_size)
-            && new.u32(SW_RESERVED + 4) as usize >= sw_size + 4
-            && image.get(sw_size..sw_size + 4) == Some(&FP_XSTATE_MAGIC2.to_le_bytes());
-        if extended {
-            new.0[HEADER..sw_size].copy_from_slice(&image[HEADER..sw_size]);
-            let header_rest = &new.0[HEADER + 8..MIN_LEN];
-            if new.features() & !xstate_features() != 0 || header_rest.iter().any(|byte| *byte != 0) {
-                return Err(BadXstate);
-            }
-            new.set_features(new.features() & sw_features);
-        } else {
-            new.set_features(X87 | SSE);
-        }
-        new.0[SW_RESERVED..LEGACY_LEN].fill(0);
+        let len = image.len().min(xstate_frame_size());
+        new.0[..len].copy_from_slice(&image[..len]);
+        let pkru = new.accept(len)?;
         self.drop_live();
-        self.pkru = 0;
-        if new.features() & 1 << PKRU != 0 {
-            self.pkru = new.u32(offset_of_component(PKRU));
-            new.set_features(new.features() & !(1 << PKRU));
-        }
+        self.pkru = pkru;
         self.image = new;
         self.place = Place::Image;
         Ok(())

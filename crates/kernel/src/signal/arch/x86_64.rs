@@ -15,7 +15,6 @@ use super::super::info::SigInfo;
 use super::super::set::SigSet;
 use crate::task::Current;
 use crate::{Errno, Result, uaccess};
-use alloc::vec;
 use host::user::Fault;
 use linux_raw_sys::general as g;
 
@@ -37,8 +36,6 @@ const UC_FLAGS: u64 = 7;
 /// cs 0x33, gs 0, fs 0, ss 0x2b: what every 64-bit program has.
 const SEGMENTS: u64 = 0x002b_0000_0000_0033;
 const RED_ZONE: usize = 128;
-/// More than the switch ever keeps (everything but AMX tiles).
-const IMAGE_MAX: usize = 4096;
 
 const TF: usize = 0x100;
 const DF: usize = 0x400;
@@ -123,15 +120,14 @@ pub fn enter_handler(cur: &mut Current<'_>, info: SigInfo, action: &SigAction) -
         return Err(Errno::FAULT);
     }
 
-    let mut image = [0; IMAGE_MAX];
-    let image = image.get_mut(..image_len).ok_or(Errno::FAULT)?;
-    cur.user.save_xstate(image);
-    uaccess::put_bytes(image_addr, image)?;
-    let frame = build_frame(cur, info, action, image_addr, &alt);
-    uaccess::put_bytes(frame_addr, &frame)?;
-
+    // Without SA_SIGINFO Linux leaves the bytes of the `siginfo_t` alone.
+    let frame = build_frame(cur, info, action.restorer, image_addr, &alt);
+    let len = if action.flags.contains(SaFlags::SIGINFO) { FRAME_LEN } else { INFO };
     // The handler begins with fresh extended state (`fpu__clear_user_states`).
-    cur.user.reset_xstate();
+    cur.user.push_xstate(|image| {
+        uaccess::put_bytes(image_addr, image)?;
+        uaccess::put_bytes(frame_addr, &frame[..len])
+    })?;
     if alt.flags & g::SS_AUTODISARM != 0 {
         *cur.task.signals.alt_stack.lock() = AltStack::default();
     }
@@ -150,7 +146,7 @@ pub fn enter_handler(cur: &mut Current<'_>, info: SigInfo, action: &SigAction) -
 fn build_frame(
     cur: &Current<'_>,
     info: SigInfo,
-    action: &SigAction,
+    restorer: usize,
     image_addr: usize,
     alt: &AltStack,
 ) -> [u8; FRAME_LEN] {
@@ -159,7 +155,7 @@ fn build_frame(
     let mask = cur.task.signals.mask_to_save();
     let trap = *cur.task.signals.last_trap.lock();
     let r = cur.user.regs();
-    put(0, action.restorer as u64);
+    put(0, restorer as u64);
     put(UC, UC_FLAGS);
     for (n, word) in alt.to_words().into_iter().enumerate() {
         put(UC_STACK + n * 8, word as u64);
@@ -180,10 +176,7 @@ fn build_frame(
     put(SC_SEGMENTS + 32, trap.address as u64);
     put(SC_FPSTATE, image_addr as u64);
     put(UC_SIGMASK, mask.0);
-    // Without SA_SIGINFO Linux leaves these bytes of the stack alone; nobody can tell them from zeros it left.
-    if action.flags.contains(SaFlags::SIGINFO) {
-        frame[INFO..].copy_from_slice(&info.to_bytes());
-    }
+    info.write_to(&mut frame[INFO..]);
     frame
 }
 
@@ -244,9 +237,6 @@ pub fn leave_handler(cur: &mut Current<'_>) -> Result<usize> {
 
 /// Loads the XSAVE image of a frame. The program may have made it itself, of any length.
 fn load_extended(cur: &mut Current<'_>, addr: usize) -> Result<()> {
-    let mut image = vec![0; host::user::xstate_size()];
     // What cannot be read behind the first 512 bytes is not needed by an image without the extension.
-    let missing = usercopy::copy_from_user(&mut image, addr);
-    image.truncate(image.len() - missing);
-    cur.user.load_xstate(&image).map_err(|_| Errno::FAULT)
+    cur.user.pop_xstate(|image| image.len() - usercopy::copy_from_user(image, addr)).map_err(|_| Errno::FAULT)
 }
