@@ -6,6 +6,8 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 #[cfg(target_arch = "x86_64")]
 #[path = "arch/x86_64.rs"]

@@ -3,7 +3,7 @@
 use crate::park::Blocking;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 macro_rules! raw_syscall {
     ($(#[$doc:meta] $name:ident($($arg:ident: $reg:tt),*);)*) => { $(
@@ -129,6 +129,83 @@ fncall_host_resume:
     SLEEPING_SP = const offset_of!(Blocking, sleeping_sp),
 );
 
+// fncall_host_spin(rdi = word, esi = value, rdx = blocking: *mut Blocking, rcx = limit) -> rax
+//
+// Watches a word until it has another value (0), a kick comes (-EINTR) or the time stamp counter has advanced by `limit`
+// (-EAGAIN). To kicks and to the host's SIGKILL it is a blocking host call: all of it is the window in which the kick hook
+// moves the rip, and the stack is the one of `fncall_host_blocking`, so `fncall_host_resume` returns from here, too.
+global_asm!(
+    r#"
+    .pushsection .text.fncall_host,"ax",@progbits
+    .p2align 4
+    .global fncall_host_spin
+    .type fncall_host_spin,@function
+fncall_host_spin:
+    .cfi_startproc
+    push rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbp, 0
+    push r12
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r12, 0
+    push r13
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r13, 0
+    push r14
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r14, 0
+    push r15
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r15, 0
+    push rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbx, 0
+    mov rbx, rdx
+    mov [rbx + {SLEEPING_SP}], rsp
+    .global fncall_host_spin_window
+fncall_host_spin_window:
+    cmp dword ptr [rbx + {INTERRUPT}], 0
+    jne fncall_host_blocking_interrupted
+    rdtsc
+    shl rdx, 32
+    or rdx, rax
+    mov r8, rdx                 # when it began
+2:  cmp dword ptr [rdi], esi
+    jne 3f
+    pause
+    rdtsc
+    shl rdx, 32
+    or rax, rdx
+    sub rax, r8
+    cmp rax, rcx
+    jb 2b
+    mov rax, -11
+    jmp 4f
+3:  xor eax, eax
+    .global fncall_host_spin_end
+fncall_host_spin_end:
+4:  mov qword ptr [rbx + {SLEEPING_SP}], 0
+    pop rbx
+    .cfi_adjust_cfa_offset -8
+    pop r15
+    .cfi_adjust_cfa_offset -8
+    pop r14
+    .cfi_adjust_cfa_offset -8
+    pop r13
+    .cfi_adjust_cfa_offset -8
+    pop r12
+    .cfi_adjust_cfa_offset -8
+    pop rbp
+    .cfi_adjust_cfa_offset -8
+    ret
+    .cfi_endproc
+    .size fncall_host_spin, . - fncall_host_spin
+    .popsection
+"#,
+    INTERRUPT = const offset_of!(Blocking, interrupt),
+    SLEEPING_SP = const offset_of!(Blocking, sleeping_sp),
+);
+
 // fncall_host_clone(rdi = flags, rsi = child stack, rdx = child tid word) -> rax = tid, in the parent only
 //
 // The child finds on its stack the function to begin with and that function's argument, and never returns.
@@ -192,6 +269,39 @@ unsafe extern "sysv64" {
     fn fncall_host_blocking_window();
     fn fncall_host_blocking_syscall();
     fn fncall_host_blocking_interrupted();
+    fn fncall_host_spin(word: *const u32, value: u32, blocking: *const Blocking, limit: u64) -> isize;
+    fn fncall_host_spin_window();
+    fn fncall_host_spin_end();
+}
+
+/// Waits, without the host, until `word` has another value than `value`: at most until [`cycles`] has advanced by `limit`.
+///
+/// # Errors
+/// `EAGAIN` then; `EINTR` when somebody has interrupted `blocking`.
+pub fn spin(word: &AtomicU32, value: u32, blocking: &Blocking, limit: u64) -> crate::Result<()> {
+    // SAFETY: both are live references, of which only atomics change.
+    crate::check(unsafe { fncall_host_spin(word.as_ptr(), value, blocking, limit) }).map(drop)
+}
+
+/// The time stamp counter, which advances at a constant rate of one to five a nanosecond.
+#[inline]
+pub fn cycles() -> u64 {
+    // SAFETY: Linux lets programs read the counter, unless they have asked for something else (prctl(2)), which nobody can
+    // ask the host for.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// The processor that the calling thread runs on, in the next moment perhaps another one.
+#[inline]
+pub fn cpu() -> u32 {
+    let node_and_cpu: u32;
+    // SAFETY: reads the limit of the segment that Linux keeps for this (`__CPUNODE_SEG`), in which the lower 12 bits are the
+    // number of the processor; without such a segment the register stays 0.
+    unsafe {
+        asm!("lsl {out:e}, {segment:e}", out = inout(reg) 0u32 => node_and_cpu, segment = in(reg) 0x7bu32,
+            options(nomem, nostack));
+    }
+    node_and_cpu & 0xfff
 }
 
 /// A host system call that may block, made only when nobody has interrupted `blocking`; `-EINTR` otherwise. A kick during
@@ -213,11 +323,14 @@ pub unsafe fn resume_blocking(blocking: &Blocking) -> ! {
     unsafe { fncall_host_resume(blocking.sleeping_sp.load(Relaxed), blocking) }
 }
 
-/// The kick hook: when `rip` stands between the test and the call of [`syscall_blocking`], where to go instead.
+/// The kick hook: when `rip` stands between the test and the call of [`syscall_blocking`], or in [`spin`], where to go
+/// instead.
 pub fn interrupt_blocking(rip: usize) -> Option<usize> {
-    let window = fncall_host_blocking_window as *const () as usize
-        ..=fncall_host_blocking_syscall as *const () as usize;
-    window.contains(&rip).then_some(fncall_host_blocking_interrupted as *const () as usize)
+    let addr = |label: unsafe extern "sysv64" fn()| label as *const () as usize;
+    let call = addr(fncall_host_blocking_window)..=addr(fncall_host_blocking_syscall);
+    let spin = addr(fncall_host_spin_window)..addr(fncall_host_spin_end);
+    (call.contains(&rip) || spin.contains(&rip))
+        .then_some(fncall_host_blocking_interrupted as *const () as usize)
 }
 
 unsafe extern "C" {

@@ -134,7 +134,10 @@ impl Wake for Waiter {
 /// [`ERESTARTSYS`] when a signal is to be delivered; `ETIMEDOUT` at the deadline.
 pub fn sleep_on(table: Option<&PollTable<'_>>, deadline: Deadline) -> Result<()> {
     let parker = host::park::current();
-    interrupted()?;
+    // What else a kick may mean is looked after where one has come: it keeps the sleep from beginning.
+    if parker.is_interrupted() || crate::task::signal_pending() {
+        interrupted()?;
+    }
     let mut fds: Vec<_> = table
         .into_iter()
         .flat_map(|t| t.host_fds())
