@@ -592,6 +592,14 @@ fn checks() -> Vec<(&'static str, Check)> {
             Err(format!("a link leaves the root: {outcome:?}"))
         }
     });
+    check!(limits_are_the_instances_own, b, {
+        let names =
+            ["fs/lease-break-time", "kernel/msgmni", "fs/inotify/max_user_instances", "fs/pipe-max-size"];
+        let host = || names.map(|name| fs::read_to_string(Path::new("/proc/sys").join(name)).ok());
+        let before = host();
+        b.prints(&["run", "--", "python3", "-c", LIMITS], Ending::Exited(0), LIMITS_SAID)?;
+        if host() == before { Ok(()) } else { Err("the host's limits have changed".into()) }
+    });
     check!(write_only_where_named, b, {
         let open = b.dir.join("open");
         fs::create_dir(&open).map_err(words)?;
@@ -628,6 +636,66 @@ fn checks() -> Vec<(&'static str, Check)> {
     });
     list
 }
+
+/// Changes numbers of /proc/sys, and sees that they count.
+const LIMITS: &str = r#"
+import ctypes, errno, fcntl, os, signal, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+def sysctl(name, value=None):
+    if value is not None:
+        with open('/proc/sys/' + name, 'w') as f: f.write(value)
+    return open('/proc/sys/' + name).read().split()
+def refused(call):
+    try: call()
+    except OSError as e: return errno.errorcode[e.errno]
+    return 'allowed'
+def c(name, *args): return 'ok' if getattr(libc, name)(*args) >= 0 else errno.errorcode[ctypes.get_errno()]
+print(sysctl('kernel/msgmni', '1'), c('msgget', 0, 0o600), c('msgget', 0, 0o600))
+print(sysctl('kernel/msgmax', '3'), c('msgsnd', 0, (ctypes.c_long * 2)(1, 0), 3, 0), c('msgsnd', 0, (ctypes.c_long * 2)(1, 0), 4, 0))
+print(sysctl('kernel/sem', '10 20 30'), c('semget', 1, 11, 0o1600), c('semget', 1, 10, 0o1600), c('semget', 2, 10, 0o1600), c('semget', 3, 1, 0o1600))
+print(sysctl('kernel/shmmax', '4096'), c('shmget', 1, 4097, 0o1600), c('shmget', 1, 4096, 0o1600))
+print(sysctl('kernel/shm_next_id', '77'), libc.shmget(2, 1, 0o1600), sysctl('kernel/shm_next_id'))
+print(sysctl('fs/inotify/max_user_instances', '1'), c('inotify_init'), c('inotify_init'))
+print(sysctl('fs/pipe-max-size', '5000'), sysctl('fs/pipe-max-size', '65536'))
+print(sysctl('kernel/ns_last_pid', '1000'), c('getpid'))
+pid = os.fork() or os._exit(0)
+print(pid, os.waitpid(pid, 0)[1])
+for name, value in [('kernel/msgmni', '-1'), ('kernel/msgmni', 'x'), ('fs/mqueue/msg_max', '0'), ('fs/lease-break-time', '-1')]:
+    print(name, refused(lambda: sysctl(name, value)))
+print(refused(lambda: open('/proc/sys/kernel/osrelease', 'w')))
+sys.stdout.flush()
+# A lease is broken after the time that was set, without its holder.
+sysctl('fs/lease-break-time', '1')
+open('f', 'w').close()
+signal.signal(signal.SIGIO, lambda *_: None)
+lease = os.open('f', os.O_RDONLY)
+fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+if os.fork() == 0:
+    from_ = time.monotonic()
+    os.open('f', os.O_WRONLY)
+    print('it waited:', 0.9 < time.monotonic() - from_, flush=True)
+    os._exit(0)
+os.wait()
+print(fcntl.fcntl(lease, fcntl.F_GETLEASE) == fcntl.F_UNLCK)
+"#;
+const LIMITS_SAID: &str = "\
+['1'] ok ENOSPC
+['3'] ok EINVAL
+['10', '20', '30', '32000'] EINVAL ok ok ENOSPC
+['4096'] EINVAL ok
+['77'] 77 ['-1']
+['1'] ok EMFILE
+['8192'] ['65536']
+['1000'] ok
+1001 0
+kernel/msgmni EINVAL
+kernel/msgmni EINVAL
+fs/mqueue/msg_max EINVAL
+fs/lease-break-time EINVAL
+EACCES
+it waited: True
+True
+";
 
 fn make_root(root: &Path) -> io::Result<()> {
     fs::create_dir_all(root.join("bin"))?;

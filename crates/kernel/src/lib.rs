@@ -20,6 +20,7 @@ pub mod signal;
 pub mod stats;
 pub mod sync;
 pub mod syscall;
+pub mod sysctl;
 pub mod task;
 #[cfg(test)]
 pub mod testing;

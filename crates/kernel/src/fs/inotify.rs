@@ -5,6 +5,7 @@
 
 use super::anon;
 use crate::sync::{WaitQueue, wait_until};
+use crate::sysctl::{INT_MAX, Sysctl};
 use crate::uaccess::put;
 use crate::vfs::notify::{self, Events, Observer, Place, Request};
 use crate::vfs::{File, FileOps, InodeRef, OpenFlags, PollEvents, PollTable};
@@ -19,11 +20,11 @@ use linux_raw_sys::general::{IN_EXCL_UNLINK, IN_IGNORED, IN_ONESHOT, IN_Q_OVERFL
 use linux_raw_sys::ioctl::FIONREAD;
 
 /// Events an instance keeps; more make one `IN_Q_OVERFLOW` (`/proc/sys/fs/inotify/max_queued_events`).
-pub const MAX_QUEUED_EVENTS: usize = 16384;
+pub static MAX_QUEUED_EVENTS: Sysctl = Sysctl::new(16384, 0, INT_MAX);
 /// Instances of one user (`/proc/sys/fs/inotify/max_user_instances`).
-pub const MAX_USER_INSTANCES: usize = 128;
+pub static MAX_USER_INSTANCES: Sysctl = Sysctl::new(128, 0, INT_MAX);
 /// Watches of all instances (`/proc/sys/fs/inotify/max_user_watches`).
-pub const MAX_USER_WATCHES: usize = 65536;
+pub static MAX_USER_WATCHES: Sysctl = Sysctl::new(65536, 0, INT_MAX);
 
 /// Bytes of `struct inotify_event` without the name.
 const HEADER: usize = 16;
@@ -83,7 +84,7 @@ pub struct Inotify {
 pub fn new(uid: u32, flags: OpenFlags) -> Result<Arc<File>> {
     let mut users = INSTANCES.lock();
     let count = users.entry(uid).or_default();
-    if *count >= MAX_USER_INSTANCES {
+    if *count >= MAX_USER_INSTANCES.size() {
         return Err(Errno::MFILE);
     }
     *count += 1;
@@ -100,7 +101,7 @@ impl Inotify {
     /// `EEXIST` by the request; `ENOSPC` when there are too many watches.
     pub fn add(&self, inode: &InodeRef, request: Request) -> Result<i32> {
         notify::watch(inode, &self.observer, request, |place| {
-            if notify::count() >= MAX_USER_WATCHES {
+            if notify::count() >= MAX_USER_WATCHES.size() {
                 return Err(Errno::NOSPC);
             }
             let mut state = self.instance.state.lock();
@@ -135,7 +136,7 @@ impl State {
         if self.overflowed {
             return;
         }
-        if self.events.len() >= MAX_QUEUED_EVENTS {
+        if self.events.len() >= MAX_QUEUED_EVENTS.size() {
             self.overflowed = true;
             self.events.push_back(Event { wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: Box::default() });
             return;
@@ -340,12 +341,12 @@ mod tests {
         t.make_file(c"/a", b"");
         t.make_file(c"/b", b"");
         call!(t, g::__NR_inotify_add_watch, fd, c"/", g::IN_ATTRIB).unwrap();
-        for n in 0..MAX_QUEUED_EVENTS + 10 {
+        for n in 0..MAX_QUEUED_EVENTS.size() + 10 {
             let path = if n % 2 == 0 { c"/a" } else { c"/b" };
             call!(t, g::__NR_chmod, path, 0o600).unwrap();
         }
         let told = events(&mut t, fd);
-        assert_eq!(told.len(), MAX_QUEUED_EVENTS + 1);
+        assert_eq!(told.len(), MAX_QUEUED_EVENTS.size() + 1);
         assert_eq!(told.last(), Some(&(-1, IN_Q_OVERFLOW, Vec::new())));
         call!(t, g::__NR_chmod, c"/a", 0o600).unwrap();
         assert_eq!(events(&mut t, fd), [(1, g::IN_ATTRIB, b"a".to_vec())]);
@@ -375,7 +376,7 @@ mod tests {
     fn users_have_so_many_instances() {
         let mut t = Thread::root();
         t.become_user(crate::testing::cred(4711, 4711, &[]));
-        for _ in 0..MAX_USER_INSTANCES {
+        for _ in 0..MAX_USER_INSTANCES.size() {
             instance(&mut t);
         }
         assert_eq!(call!(t, g::__NR_inotify_init1, 0), Err(Errno::MFILE));

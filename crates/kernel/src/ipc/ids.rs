@@ -3,6 +3,7 @@
 //! An identifier is a slot and a sequence number, so that one that was removed is not taken for its successor. The
 //! table's lock is taken before an object's.
 
+use crate::sysctl::Sysctl;
 use crate::task::Cred;
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -30,6 +31,8 @@ pub const EXECUTE: u32 = 0o111;
 /// Bits of an identifier that are the slot (`IPCMNI_SHIFT`).
 const SLOT_BITS: u32 = 15;
 const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
+/// Objects of a kind there can be at most.
+pub const IPCMNI: i128 = 1 << SLOT_BITS;
 /// Sequence numbers begin again here (`ipcid_seq_max`).
 const SEQ_MAX: u32 = i32::MAX as u32 >> SLOT_BITS;
 /// So many slots are used in turn before one is used again (`ipc_min_cycle`).
@@ -209,13 +212,14 @@ impl<T> Ids<T> {
     }
 
     /// shmget(2), semget(2), msgget(2): the object with `key`, or a new one made of what `make` answers, `most` in
-    /// all. `check` looks at the one that is there.
+    /// all; it gets the identifier `next_id`, unless that is below 0. `check` looks at the one that is there.
     ///
     /// # Errors
     /// `ENOENT`, `EEXIST`, `EACCES`, `ENOSPC`; what `check` and `make` answer.
     pub fn find_or_make(
         &mut self,
         (key, flags, most): (i32, u32, usize),
+        next_id: &Sysctl,
         cred: &Cred,
         check: impl FnOnce(&State<T>) -> Result<()>,
         make: impl FnOnce() -> Result<T>,
@@ -238,21 +242,36 @@ impl<T> Ids<T> {
         if self.in_use >= most {
             return Err(Errno::NOSPC);
         }
-        Ok(self.insert(Perm::new(key, flags, cred), data, most))
+        let wanted = usize::try_from(next_id.take(-1)).ok();
+        Ok(self.insert(Perm::new(key, flags, cred), data, most, wanted))
     }
 
     /// Enters a new object (`ipc_idr_alloc`); there is room.
-    fn insert(&mut self, perm: Perm, data: T, most: usize) -> i32 {
+    fn insert(&mut self, perm: Perm, data: T, most: usize, wanted: Option<usize>) -> i32 {
         let cycle = (self.in_use * 3 / 2).max(MIN_CYCLE).min(most);
         let free = |slots: &[Option<Arc<Object<T>>>], at: usize| slots.get(at).is_none_or(Option::is_none);
         let start = if self.next >= cycle { 0 } else { self.next };
-        let slot =
+        let mut slot =
             (start..cycle).chain(0..start).find(|&at| free(&self.slots, at)).unwrap_or(self.slots.len());
-        if self.last.is_some_and(|last| slot <= last) {
-            self.seq = if self.seq + 1 >= SEQ_MAX { 0 } else { self.seq + 1 };
-        }
-        (self.next, self.last) = (slot + 1, Some(slot));
-        let id = (self.seq << SLOT_BITS) as i32 + slot as i32;
+        // A slot at or behind the one that was asked for, if there is one, with the sequence number asked for.
+        let asked = wanted.and_then(|id| {
+            let slot = (id & SLOT_MASK..SLOT_MASK + 1).find(|&at| free(&self.slots, at))?;
+            Some((slot, (id >> SLOT_BITS) as u32))
+        });
+        let seq = match asked {
+            Some((wanted, seq)) => {
+                slot = wanted;
+                seq
+            }
+            None => {
+                if self.last.is_some_and(|last| slot <= last) {
+                    self.seq = if self.seq + 1 >= SEQ_MAX { 0 } else { self.seq + 1 };
+                }
+                (self.next, self.last) = (slot + 1, Some(slot));
+                self.seq
+            }
+        };
+        let id = (seq << SLOT_BITS) as i32 + slot as i32;
         if slot >= self.slots.len() {
             self.slots.resize_with(slot + 1, || None);
         }
@@ -291,7 +310,8 @@ mod tests {
 
     fn make(ids: &mut Ids<()>, key: i32, flags: u32) -> Result<i32> {
         let cred = crate::testing::cred(0, 0, &[]);
-        ids.find_or_make((key, flags, 100), &cred, |_| Ok(()), || Ok(()))
+        let next_id = Sysctl::new(-1, -1, 0);
+        ids.find_or_make((key, flags, 100), &next_id, &cred, |_| Ok(()), || Ok(()))
     }
 
     #[test]

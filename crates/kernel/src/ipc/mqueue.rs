@@ -4,6 +4,7 @@
 use super::msg::Message;
 use crate::signal::{self, SigInfo};
 use crate::sync::{Deadline, WaitQueue, wait_until};
+use crate::sysctl::{INT_MAX, Sysctl};
 use crate::task::{Cred, current_task, find_process};
 use crate::vfs::{PollEvents, PollTable, TimeSpec};
 use crate::{Errno, Result};
@@ -16,16 +17,16 @@ use host::mutex::Mutex;
 use linux_raw_sys::general::CAP_SYS_RESOURCE;
 
 /// Queues there may be (/proc/sys/fs/mqueue/queues_max).
-pub const QUEUES_MAX: usize = 256;
+pub static QUEUES_MAX: Sysctl = Sysctl::new(256, 0, INT_MAX);
 /// Messages in a queue: to begin with, at most, and at most for whom limits do not bind.
-pub const MSG_DEFAULT: i64 = 10;
+pub static MSG_DEFAULT: Sysctl = Sysctl::new(10, 1, HARD_MSGMAX as i128);
 /// At most.
-pub const MSG_MAX: i64 = 10;
+pub static MSG_MAX: Sysctl = Sysctl::new(10, 1, HARD_MSGMAX as i128);
 const HARD_MSGMAX: i64 = 65536;
 /// Bytes in a message, likewise.
-pub const MSGSIZE_DEFAULT: i64 = 8192;
+pub static MSGSIZE_DEFAULT: Sysctl = Sysctl::new(8192, 128, HARD_MSGSIZEMAX as i128);
 /// At most.
-pub const MSGSIZE_MAX: i64 = 8192;
+pub static MSGSIZE_MAX: Sysctl = Sysctl::new(8192, 128, HARD_MSGSIZEMAX as i128);
 const HARD_MSGSIZEMAX: i64 = 16 << 20;
 /// Priorities are below this.
 pub const MQ_PRIO_MAX: u32 = 32768;
@@ -101,17 +102,10 @@ pub fn all() -> Vec<Arc<Queue>> {
     QUEUES.lock().values().cloned().collect()
 }
 
-/// /proc/sys/fs/mqueue/NAME.
-pub fn limit(name: &[u8]) -> Option<Vec<u8>> {
-    let value = match name {
-        b"queues_max" => QUEUES_MAX as i64,
-        b"msg_default" => MSG_DEFAULT,
-        b"msg_max" => MSG_MAX,
-        b"msgsize_default" => MSGSIZE_DEFAULT,
-        b"msgsize_max" => MSGSIZE_MAX,
-        _ => return None,
-    };
-    Some(alloc::format!("{value}\n").into_bytes())
+/// Messages and their size in a queue made without attributes, within what is allowed (`mqueue_get_inode`).
+fn defaults() -> (i64, i64) {
+    let least = |a: &Sysctl, b: &Sysctl| a.get().min(b.get()) as i64;
+    (least(&MSG_MAX, &MSG_DEFAULT), least(&MSGSIZE_MAX, &MSGSIZE_DEFAULT))
 }
 
 fn now() -> TimeSpec {
@@ -134,12 +128,15 @@ pub fn create(
         return Err(Errno::EXIST);
     }
     let exempt = cred.capable(CAP_SYS_RESOURCE);
-    if queues.len() >= QUEUES_MAX && !exempt {
+    if queues.len() >= QUEUES_MAX.size() && !exempt {
         return Err(Errno::NOSPC);
     }
-    let (most, size) = attr.unwrap_or((MSG_DEFAULT, MSGSIZE_DEFAULT));
-    let (most_allowed, size_allowed) =
-        if exempt { (HARD_MSGMAX, HARD_MSGSIZEMAX) } else { (MSG_MAX, MSGSIZE_MAX) };
+    let (most, size) = attr.unwrap_or_else(defaults);
+    let (most_allowed, size_allowed) = if exempt {
+        (HARD_MSGMAX, HARD_MSGSIZEMAX)
+    } else {
+        (MSG_MAX.get() as i64, MSGSIZE_MAX.get() as i64)
+    };
     if most <= 0 || size <= 0 || most > most_allowed || size > size_allowed {
         return Err(Errno::INVAL);
     }

@@ -1,7 +1,8 @@
 //! Message queues of System V (msgget(2), msgsnd(2), msgrcv(2), msgctl(2)).
 
-use super::ids::{Ids, Object, READ, State, WRITE};
+use super::ids::{IPCMNI, Ids, Object, READ, State, WRITE};
 use crate::sync::{WaitQueue, wait_until};
+use crate::sysctl::{INT_MAX, Sysctl};
 use crate::task::Cred;
 use crate::vfs::PollEvents;
 use crate::{ERESTARTSYS, Errno, Result};
@@ -12,11 +13,13 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use host::mutex::Mutex;
 
 /// Queues there may be (`MSGMNI`).
-pub const MSGMNI: usize = 32000;
+pub static MSGMNI: Sysctl = Sysctl::new(32000, 0, IPCMNI);
 /// Bytes of a message (`MSGMAX`).
-pub const MSGMAX: usize = 8192;
+pub static MSGMAX: Sysctl = Sysctl::new(8192, 0, INT_MAX);
 /// Bytes of a queue to begin with (`MSGMNB`).
-pub const MSGMNB: usize = 16384;
+pub static MSGMNB: Sysctl = Sysctl::new(16384, 0, INT_MAX);
+/// The identifier that the next queue gets, if it can (`msg_next_id`).
+pub static NEXT_ID: Sysctl = Sysctl::new(-1, -1, INT_MAX);
 
 /// Take what fits of a message that is too long.
 pub const MSG_NOERROR: u32 = 0o10000;
@@ -26,7 +29,7 @@ pub const MSG_EXCEPT: u32 = 0o20000;
 pub const MSG_COPY: u32 = 0o40000;
 
 /// Bytes that all messages together may take of the kernel's memory; Linux counts them against the control group.
-const MOST: usize = 256 << 20;
+pub const MOST: usize = 256 << 20;
 /// What an empty message takes.
 const OVERHEAD: usize = 64;
 
@@ -104,13 +107,13 @@ pub fn get(cred: &Cred, key: i32, flags: u32) -> Result<i32> {
         Ok(Queue {
             messages: VecDeque::new(),
             bytes: 0,
-            max_bytes: MSGMNB,
+            max_bytes: MSGMNB.size(),
             sent: (0, 0),
             received: (0, 0),
             waiting: WaitQueue::new(),
         })
     };
-    with_table(|table| table.find_or_make((key, flags, MSGMNI), cred, |_| Ok(()), make))
+    with_table(|table| table.find_or_make((key, flags, MSGMNI.size()), &NEXT_ID, cred, |_| Ok(()), make))
 }
 
 /// The queue with an identifier.

@@ -1,4 +1,4 @@
-//! What /proc says of System V objects: /proc/sysvipc/{msg,sem,shm} and the limits in /proc/sys/kernel.
+//! What /proc says of System V objects: /proc/sysvipc/{msg,sem,shm}.
 
 use super::{msg, sem, shm};
 use alloc::format;
@@ -18,24 +18,6 @@ pub fn table(name: &str) -> Option<Vec<u8>> {
 
 /// Names in /proc/sysvipc.
 pub const TABLES: [&str; 3] = ["msg", "sem", "shm"];
-
-/// /proc/sys/kernel/NAME, when it is about System V objects.
-pub fn limit(name: &[u8]) -> Option<Vec<u8>> {
-    Some(
-        match name {
-            b"shmmax" | b"shmall" => format!("{}\n", shm::SHMMAX),
-            b"shmmni" => format!("{}\n", shm::SHMMNI),
-            b"sem" => format!("{}\t{}\t{}\t{}\n", sem::SEMMSL, sem::SEMMNS, sem::SEMOPM, sem::SEMMNI),
-            b"msgmax" => format!("{}\n", msg::MSGMAX),
-            b"msgmnb" => format!("{}\n", msg::MSGMNB),
-            b"msgmni" => format!("{}\n", msg::MSGMNI),
-            b"shm_next_id" | b"sem_next_id" | b"msg_next_id" => String::from("-1\n"),
-            b"shm_rmid_forced" => String::from("0\n"),
-            _ => return None,
-        }
-        .into_bytes(),
-    )
-}
 
 fn queues() -> String {
     let mut text = String::from(

@@ -3,8 +3,9 @@
 //! A caller that must wait leaves its operations in the set's list; whoever changes a value carries out those that
 //! have become possible, oldest first, so that nobody is overtaken by a newcomer.
 
-use super::ids::{Ids, Object, State};
+use super::ids::{IPCMNI, Ids, Object, State};
 use crate::sync::{Deadline, WaitQueue, wait_until};
+use crate::sysctl::{INT_MAX, Sysctl};
 use crate::task::{Cred, Process, processes};
 use crate::vfs::PollEvents;
 use crate::{ERESTARTSYS, Errno, Result};
@@ -16,13 +17,15 @@ use hashbrown::HashMap;
 use host::mutex::Mutex;
 
 /// Sets there may be (`SEMMNI`), semaphores in one (`SEMMSL`), in all (`SEMMNS`), operations in a call (`SEMOPM`).
-pub const SEMMNI: usize = 32000;
+pub static SEMMNI: Sysctl = Sysctl::new(32000, 0, IPCMNI);
 /// Semaphores in one set.
-pub const SEMMSL: usize = 32000;
+pub static SEMMSL: Sysctl = Sysctl::new(32000, 0, INT_MAX);
 /// Semaphores in all sets, as it is told.
-pub const SEMMNS: usize = SEMMNI * SEMMSL;
+pub static SEMMNS: Sysctl = Sysctl::new(32000 * 32000, 0, INT_MAX);
 /// Operations in one call.
-pub const SEMOPM: usize = 500;
+pub static SEMOPM: Sysctl = Sysctl::new(500, 0, INT_MAX);
+/// The identifier that the next set gets, if it can (`sem_next_id`).
+pub static NEXT_ID: Sysctl = Sysctl::new(-1, -1, INT_MAX);
 /// Highest value (`SEMVMX`), also of an undo (`SEMAEM`).
 pub const SEMVMX: i32 = 32767;
 /// Semaphores in all sets, really: each takes memory of the kernel.
@@ -152,7 +155,7 @@ pub fn all() -> Vec<Arc<Object<Set>>> {
 /// # Errors
 /// Those of semget(2).
 pub fn get(cred: &Cred, key: i32, count: i32, flags: u32) -> Result<i32> {
-    let count = usize::try_from(count).ok().filter(|count| *count <= SEMMSL).ok_or(Errno::INVAL)?;
+    let count = usize::try_from(count).ok().filter(|count| *count <= SEMMSL.size()).ok_or(Errno::INVAL)?;
     with_table(|table| {
         let used = table.used;
         let check =
@@ -162,6 +165,9 @@ pub fn get(cred: &Cred, key: i32, count: i32, flags: u32) -> Result<i32> {
             if count == 0 {
                 return Err(Errno::INVAL);
             }
+            if used + count > SEMMNS.size() {
+                return Err(Errno::NOSPC);
+            }
             if used + count > MOST {
                 return Err(Errno::NOMEM);
             }
@@ -169,7 +175,7 @@ pub fn get(cred: &Cred, key: i32, count: i32, flags: u32) -> Result<i32> {
             let sems = vec![Sem::default(); count];
             Ok(Set { sems, otime: 0, pending: Vec::new(), undo: HashMap::new() })
         };
-        let id = table.ids.find_or_make((key, flags, SEMMNI), cred, check, make)?;
+        let id = table.ids.find_or_make((key, flags, SEMMNI.size()), &NEXT_ID, cred, check, make)?;
         table.used += added;
         Ok(id)
     })

@@ -4,8 +4,9 @@
 //! segment that was removed goes when the last such file does. How many mappings there are is counted when somebody
 //! asks.
 
-use super::ids::{Ids, Object, State};
+use super::ids::{IPCMNI, Ids, Object, State};
 use crate::mm::{AddressSpace, PAGE_SIZE};
+use crate::sysctl::{INT_MAX, Sysctl};
 use crate::task::{Cred, current_task, processes};
 use crate::vfs::{File, FileOps, FileSystem, FileType, Inode, MmapSource, OpenFlags, Stat, StatFs, TimeSpec};
 use crate::{Errno, Result};
@@ -16,9 +17,13 @@ use host::file::HostFd;
 use host::mutex::Mutex;
 
 /// Segments there may be.
-pub const SHMMNI: usize = 4096;
-/// Bytes of a segment, and pages of all.
-pub const SHMMAX: u64 = u64::MAX - (1 << 24);
+pub static SHMMNI: Sysctl = Sysctl::new(4096, 0, IPCMNI);
+/// Bytes of a segment.
+pub static SHMMAX: Sysctl = Sysctl::new((u64::MAX - (1 << 24)) as i128, 0, u64::MAX as i128);
+/// Pages of all.
+pub static SHMALL: Sysctl = Sysctl::new((u64::MAX - (1 << 24)) as i128, 0, u64::MAX as i128);
+/// The identifier that the next segment gets, if it can (`shm_next_id`).
+pub static NEXT_ID: Sysctl = Sysctl::new(-1, -1, INT_MAX);
 
 /// It goes with its last mapping (`SHM_DEST`).
 pub const SHM_DEST: u32 = 0o1000;
@@ -91,11 +96,11 @@ pub fn get(cred: &Cred, pid: i32, key: i32, size: u64, flags: u32) -> Result<i32
         let check = |state: &State<Segment>| if size > state.data.size { Err(Errno::INVAL) } else { Ok(()) };
         let mut added = 0;
         let make = || {
-            if size == 0 || size > SHMMAX {
+            if size == 0 || size > SHMMAX.get() {
                 return Err(Errno::INVAL);
             }
             added = pages_of(size);
-            if total.saturating_add(added) > SHMMAX {
+            if total.saturating_add(added) > SHMALL.get() {
                 return Err(Errno::NOSPC);
             }
             if flags & SHM_HUGETLB != 0 {
@@ -111,7 +116,7 @@ pub fn get(cred: &Cred, pid: i32, key: i32, size: u64, flags: u32) -> Result<i32
             let memory = Arc::new(memory);
             Ok(Segment { size, pids: (pid, 0), times: (0, 0), key, memory, files: 0, node: Weak::new() })
         };
-        let id = table.ids.find_or_make((key, flags, SHMMNI), cred, check, make)?;
+        let id = table.ids.find_or_make((key, flags, SHMMNI.size()), &NEXT_ID, cred, check, make)?;
         table.pages += added;
         Ok(id)
     })

@@ -57,7 +57,7 @@ impl Inner {
         if flags.contains(VmFlags::LOCKED) && !self.may_lock(rights, new - old) {
             return None;
         }
-        if self.tree.count() > MAX_MAP_COUNT || !self.may_expand(rights, flags, new - old) {
+        if self.tree.count() > MAX_MAP_COUNT.size() || !self.may_expand(rights, flags, new - old) {
             return None;
         }
         let heap = Vma { start: old, end: new, flags, backing: Backing::Anonymous(None) };

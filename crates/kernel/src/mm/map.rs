@@ -93,7 +93,7 @@ impl AddressSpace {
         (request.offset / PAGE_SIZE as u64).checked_add(pages).ok_or(Errno::OVERFLOW)?;
 
         let mut inner = self.inner.lock();
-        if inner.tree.count() > MAX_MAP_COUNT {
+        if inner.tree.count() > MAX_MAP_COUNT.size() {
             return Err(Errno::NOMEM);
         }
         let addr = inner.place(rights, &request, fixed)?;
@@ -177,7 +177,7 @@ impl AddressSpace {
                 return Err(Errno::PERM);
             }
         }
-        if inner.tree.count() >= MAX_MAP_COUNT && inner.tree.splits_of(addr, end) > 0 {
+        if inner.tree.count() >= MAX_MAP_COUNT.size() && inner.tree.splits_of(addr, end) > 0 {
             return Err(Errno::NOMEM);
         }
         let removed = if plain { inner.unmap_run(addr, end)? } else { inner.unmap_visible(addr, end)? };

@@ -101,7 +101,7 @@ impl AddressSpace {
                     }
                 }
                 let splits = usize::from(from > vma.start) + usize::from(to < vma.end);
-                if inner.tree.count() + splits > MAX_MAP_COUNT {
+                if inner.tree.count() + splits > MAX_MAP_COUNT.size() {
                     verdict = Err(Errno::NOMEM);
                     break;
                 }
@@ -135,7 +135,7 @@ impl Inner {
         if prot & !may != 0
             || rights.read_implies_exec
             || becomes_data
-            || self.tree.count() + 2 > MAX_MAP_COUNT
+            || self.tree.count() + 2 > MAX_MAP_COUNT.size()
         {
             return None;
         }

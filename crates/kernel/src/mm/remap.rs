@@ -60,7 +60,7 @@ impl AddressSpace {
             }
         }
         let mut inner = self.inner.lock();
-        if to && inner.tree.count() + 2 >= MAX_MAP_COUNT - 3 {
+        if to && inner.tree.count() + 5 >= MAX_MAP_COUNT.size() {
             return Err(Errno::NOMEM);
         }
         inner.sync_growth(addr, addr.saturating_add(PAGE_SIZE));

@@ -5,6 +5,7 @@ use super::layout::{Layout, host_vmas};
 use super::tree::{STACK_GUARD_GAP, VmaTree};
 use super::vma::{Backing, PAGE_SIZE, VmFlags, Vma};
 use crate::Errno;
+use crate::sysctl::{INT_MAX, Sysctl};
 use crate::vfs::{File, FileType};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -13,7 +14,7 @@ use host::mutex::Mutex;
 use linux_raw_sys::general as g;
 
 /// Most mappings of one address space (`vm.max_map_count`).
-pub const MAX_MAP_COUNT: usize = 65530;
+pub static MAX_MAP_COUNT: Sysctl = Sysctl::new(65530, 0, INT_MAX);
 
 /// The address space of a process. Threads share it; so does a child of vfork(2) until it executes.
 #[derive(Debug, Default)]

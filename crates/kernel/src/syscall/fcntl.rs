@@ -3,7 +3,8 @@
 use super::fcntl_lock;
 use crate::task::{self, Current};
 use crate::uaccess::{Args, get, put};
-use crate::vfs::{self, Fd, File, FileType, OpenFlags, Owner, OwnerKind};
+use crate::vfs::notify::Events;
+use crate::vfs::{self, Fd, File, FileType, OpenFlags, Owner, OwnerKind, dnotify, lease};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
@@ -11,9 +12,6 @@ use linux_raw_sys::general::{self as g, CAP_FOWNER};
 
 /// The descriptor flag of `F_GETFD`.
 const FD_CLOEXEC: usize = 1;
-
-/// Go on after the first event (`F_NOTIFY`).
-const DN_MULTISHOT: usize = 0x8000_0000;
 
 /// `fcntl(fd, cmd, arg)`
 pub fn sys_fcntl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
@@ -58,11 +56,13 @@ pub fn sys_fcntl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             vfs::fasync::owner_changed(&file);
             Ok(0)
         }
-        // Nobody holds a lease, because nobody can take one: there are no leases on file systems here, which Linux
-        // tells by EINVAL.
-        g::F_GETLEASE => Ok(g::F_UNLCK as usize),
-        g::F_SETLEASE => set_lease(cur, &file, arg as i32),
-        g::F_NOTIFY => notify(&file, arg),
+        g::F_GETLEASE => Ok(match lease::get(&file) {
+            Some(lease::Kind::Read) => g::F_RDLCK,
+            Some(lease::Kind::Write) => g::F_WRLCK,
+            None => g::F_UNLCK,
+        } as usize),
+        g::F_SETLEASE => set_lease(cur, fd, &file, arg as u32),
+        g::F_NOTIFY => notify(cur, fd, &file, arg as u32),
         g::F_GETPIPE_SZ => file.ops.pipe_size(),
         g::F_SETPIPE_SZ => {
             let size = u32::try_from(arg).map_err(|_| Errno::INVAL)?;
@@ -160,8 +160,14 @@ fn set_owner_ex(cur: &Current<'_>, file: &File, arg: usize) -> Result<usize> {
     change_owner(cur, file, kind, wanted.pid)
 }
 
-/// Checks as Linux does before it asks the file system (`vfs_setlease`).
-fn set_lease(cur: &Current<'_>, file: &File, kind: i32) -> Result<usize> {
+/// `fcntl_setlease`
+fn set_lease(cur: &Current<'_>, fd: Fd, file: &Arc<File>, kind: u32) -> Result<usize> {
+    let kind = match kind {
+        g::F_RDLCK => Some(lease::Kind::Read),
+        g::F_WRLCK => Some(lease::Kind::Write),
+        g::F_UNLCK => None,
+        _ => return Err(Errno::INVAL),
+    };
     let cred = cur.cred();
     if file.inode.stat()?.uid != cred.fsuid && !cred.capable(g::CAP_LEASE) {
         return Err(Errno::ACCESS);
@@ -169,17 +175,39 @@ fn set_lease(cur: &Current<'_>, file: &File, kind: i32) -> Result<usize> {
     if file.kind() != FileType::Regular {
         return Err(Errno::INVAL);
     }
-    // Giving up what one does not have.
-    if kind == g::F_UNLCK as i32 { Err(Errno::AGAIN) } else { Err(Errno::INVAL) }
+    match kind {
+        Some(kind) => lease::set(file, fd, cur.process().pid, kind)?,
+        None => lease::give_up(file)?,
+    }
+    Ok(0)
 }
 
-/// Directory notification by signals, which inotify(7) has replaced, is answered as by a kernel without
-/// `CONFIG_DNOTIFY`, but giving up what was never taken succeeds.
-fn notify(file: &File, events: usize) -> Result<usize> {
-    if events & !DN_MULTISHOT == 0 {
+/// `fcntl_dirnotify`
+fn notify(cur: &Current<'_>, fd: Fd, file: &Arc<File>, wanted: u32) -> Result<usize> {
+    if dnotify::ENABLED.get() == 0 {
+        return Err(Errno::INVAL);
+    }
+    let table = cur.files.lock_owner();
+    let multishot = wanted & g::DN_MULTISHOT != 0;
+    if wanted & !g::DN_MULTISHOT == 0 {
+        dnotify::flush(file, table);
         return Ok(0);
     }
-    Err(if file.kind() == FileType::Directory { Errno::INVAL } else { Errno::NOTDIR })
+    if file.kind() != FileType::Directory {
+        return Err(Errno::NOTDIR);
+    }
+    let events = [
+        (g::DN_DELETE, Events::DELETE | Events::MOVED_FROM),
+        (g::DN_MODIFY, Events::MODIFY),
+        (g::DN_ACCESS, Events::ACCESS),
+        (g::DN_ATTRIB, Events::ATTRIB),
+        (g::DN_RENAME, Events::RENAME),
+        (g::DN_CREATE, Events::CREATE | Events::MOVED_TO),
+    ];
+    let asked = events.iter().filter(|(bit, _)| wanted & bit != 0);
+    let events = asked.fold(Events::empty(), |all, (_, events)| all | *events);
+    dnotify::add(file, fd, table, events, multishot)?;
+    Ok(0)
 }
 
 fn add_seals(file: &File, arg: usize) -> Result<usize> {

@@ -24,6 +24,6 @@ pub fn sys_flock(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     if wanted.is_some() && file.flags().bits() & 3 == 3 {
         return Err(Errno::BADF);
     }
-    locks::flock(&file, wanted, operation & LOCK_NB == 0)?;
+    locks::flock(&file, cur.process().pid, wanted, operation & LOCK_NB == 0)?;
     Ok(0)
 }

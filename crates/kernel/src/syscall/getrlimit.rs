@@ -2,13 +2,12 @@
 
 use crate::task::{Current, Process, Resource, find_process};
 use crate::uaccess::{Args, get, put};
+use crate::vfs::NR_OPEN;
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 
 const CAP_SYS_RESOURCE: u32 = 24;
 const RLIMIT_NOFILE: u32 = 7;
-/// The most descriptors a limit may allow (`fs.nr_open`).
-const NR_OPEN: u64 = 1 << 20;
 
 /// Sets one limit of `process`.
 fn set(cur: &Current<'_>, process: &Arc<Process>, number: u32, [soft, hard]: [u64; 2]) -> Result<()> {
@@ -16,7 +15,9 @@ fn set(cur: &Current<'_>, process: &Arc<Process>, number: u32, [soft, hard]: [u6
     if soft > hard {
         return Err(Errno::INVAL);
     }
-    if number == RLIMIT_NOFILE && hard > NR_OPEN || hard > old.1 && !cur.cred().capable(CAP_SYS_RESOURCE) {
+    if number == RLIMIT_NOFILE && hard > NR_OPEN.get()
+        || hard > old.1 && !cur.cred().capable(CAP_SYS_RESOURCE)
+    {
         return Err(Errno::PERM);
     }
     let mut limits = *process.limits.lock();

@@ -16,9 +16,11 @@ const MSG_STAT_ANY: i32 = 13;
 /// `sizeof(struct msqid64_ds)`, and where `msg_qbytes` lies.
 const MSQID_DS: usize = 120;
 const QBYTES_AT: usize = 88;
-/// Figures of System V's own implementation (`MSGSSZ`, `MSGPOOL`, `MSGSEG` of `linux/msg.h`).
+/// Figures of System V's own implementation (`MSGSSZ`, `MSGSEG` of `linux/msg.h`).
 const MSGSSZ: i32 = 16;
-const MSGPOOL: i32 = (MSGMNI * MSGMNB / 1024) as i32;
+/// As they are defined there, whatever the limits are set to.
+const MSGPOOL: i32 = 32000 * 16384 / 1024;
+const MSGMAP: i32 = 16384;
 const MSGSEG: u16 = u16::MAX;
 
 /// msgget(key, flags)
@@ -30,8 +32,11 @@ pub fn sys_msgget(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
 pub fn sys_msgsnd(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let (id, addr, len) = (args.i32(0), args.usize(1), args.usize(2));
     let kind: i64 = get(addr)?;
-    if len > MSGMAX || id < 0 || kind < 1 {
+    if len > MSGMAX.size() || id < 0 || kind < 1 {
         return Err(Errno::INVAL);
+    }
+    if len > msg::MOST {
+        return Err(Errno::NOMEM);
     }
     let mut text = vec![0; len];
     get_bytes(&mut text, addr.wrapping_add(8))?;
@@ -96,7 +101,7 @@ pub fn sys_msgctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
             let queue = msg::find(id)?;
             queue.with(|state| {
                 state.perm.check_owner(&cred)?;
-                if max_bytes > MSGMNB as u64 && !cred.capable(CAP_SYS_RESOURCE) {
+                if max_bytes > MSGMNB.get() && !cred.capable(CAP_SYS_RESOURCE) {
                     return Err(Errno::PERM);
                 }
                 state.perm.update(&read_set_perm(&perm))?;
@@ -114,7 +119,9 @@ pub fn sys_msgctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
 
 /// `struct msginfo`; answers the highest slot in use.
 fn info(usage: bool, addr: usize) -> Result<usize> {
-    let (mut pool, mut map, mut tql) = (MSGPOOL, MSGMNB as i32, MSGMNB as i32);
+    let (most, size, queues) = (MSGMAX.get() as i32, MSGMNB.get() as i32, MSGMNI.get() as i32);
+    // What never was configurable (`MSGPOOL`, `MSGMAP`, `MSGTQL`).
+    let (mut pool, mut map, mut tql) = (MSGPOOL, MSGMAP, MSGMAP);
     if usage {
         let queues = msg::all();
         let count = |each: &_| {
@@ -127,7 +134,7 @@ fn info(usage: bool, addr: usize) -> Result<usize> {
         (pool, map, tql) = (queues.len() as i32, messages as i32, bytes as i32);
     }
     // msgpool msgmap msgmax msgmnb msgmni msgssz msgtql, and msgseg, a short.
-    let words = [pool, map, MSGMAX as i32, MSGMNB as i32, MSGMNI as i32, MSGSSZ, tql];
+    let words = [pool, map, most, size, queues, MSGSSZ, tql];
     let mut out = [0; 32];
     for (n, word) in words.into_iter().enumerate() {
         put_word(&mut out, n * 4, word);

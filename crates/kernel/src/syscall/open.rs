@@ -6,7 +6,7 @@ use crate::task::{Cred, Current};
 use crate::uaccess::{Args, PathBuf};
 use crate::vfs::namei::{ForCreate, Found, Last, Parent, Resolve, Walk};
 use crate::vfs::notify::{self, Events};
-use crate::vfs::{Dentry, Fd, File, FileType, Inode, InodeRef, OpenFlags, Writing};
+use crate::vfs::{Dentry, Fd, File, FileType, Inode, InodeRef, OpenFlags, Reading, Writing, lease};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
@@ -206,17 +206,27 @@ fn open_inode(
     }
     let truncate = how.has(OpenFlags::TRUNC) && kind == FileType::Regular && access != 0;
     let flags = how.flags - (OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::TRUNC);
-    let (ops, counted) = {
+    let (ops, writes, reads) = {
         let writing = if truncate || how.flags.writable() { Writing::begin(&inode)? } else { None };
+        let only_reads = how.flags.readable() && !how.flags.writable();
+        let reading = if only_reads { Reading::begin(&inode) } else { None };
+        lease::break_for(&inode, how.flags.bits() & 3 != 0, how.has(OpenFlags::NONBLOCK))?;
         if truncate {
             super::truncate::set_size(cred, &inode, 0)?;
         }
         let ops = inode.clone().open(flags)?;
-        (ops, how.flags.writable() && writing.map(Writing::keep).is_some())
+        (
+            ops,
+            how.flags.writable() && writing.map(Writing::keep).is_some(),
+            reading.map(Reading::keep).is_some(),
+        )
     };
     let file = File::new(ops, inode, dentry, how.flags);
-    if counted {
+    if writes {
         file.set_writing();
+    }
+    if reads {
+        file.set_reading();
     }
     notify::on_file(&file, Events::OPEN);
     if truncate {

@@ -46,7 +46,7 @@ pub fn sys_semtimedop(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
 
 fn operate(cur: &Current<'_>, args: &Args, timeout: Option<[i64; 2]>) -> Result<usize> {
     let (id, addr, count) = (args.i32(0), args.usize(1), args.u32(2) as usize);
-    if count > SEMOPM {
+    if count > SEMOPM.size() {
         return Err(Errno::TOOBIG);
     }
     if count < 1 {
@@ -168,9 +168,9 @@ pub fn sys_semctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
 fn info(usage: bool, addr: usize) -> Result<usize> {
     let (sets, used, max_slot) = sem::usage();
     let (semusz, semaem) = if usage { (sets as i32, used as i32) } else { (SEMUSZ, SEMVMX) };
-    let (all, ops) = (SEMMNS as i32, SEMOPM as i32);
+    let (all, ops) = (SEMMNS.get() as i32, SEMOPM.get() as i32);
     // semmap semmni semmns semmnu semmsl semopm semume semusz semvmx semaem
-    let words = [all, SEMMNI as i32, all, all, SEMMSL as i32, ops, ops, semusz, SEMVMX, semaem];
+    let words = [all, SEMMNI.get() as i32, all, all, SEMMSL.get() as i32, ops, ops, semusz, SEMVMX, semaem];
     let mut out = [0; 40];
     for (n, word) in words.into_iter().enumerate() {
         put_word(&mut out, n * 4, word);

@@ -5,6 +5,7 @@ use super::sysvipc::{Control, SetPerm64, find_for_stat, put_long, put_word, read
 use crate::ipc::ids::{EXECUTE, READ, WRITE};
 use crate::ipc::shm;
 use crate::mm::{PAGE_SIZE, Request};
+use crate::sysctl::Sysctl;
 use crate::task::{Current, Resource};
 use crate::uaccess::{Args, get_bytes, put_bytes};
 use crate::vfs::OpenFlags;
@@ -97,6 +98,9 @@ pub fn sys_shmdt(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     Ok(0)
 }
 
+/// `SHMMIN`
+static ONE: Sysctl = Sysctl::new(1, 1, 1);
+
 /// shmctl(id, command, buffer)
 pub fn sys_shmctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let (id, command, buf) = (args.i32(0), args.i32(1), args.usize(2));
@@ -107,8 +111,10 @@ pub fn sys_shmctl(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     match command {
         Control::INFO => {
             let mut out = [0; 72];
-            for (n, value) in
-                [shm::SHMMAX, 1, shm::SHMMNI as u64, shm::SHMMNI as u64, shm::SHMMAX].into_iter().enumerate()
+            for (n, value) in [&shm::SHMMAX, &ONE, &shm::SHMMNI, &shm::SHMMNI, &shm::SHMALL]
+                .map(Sysctl::get)
+                .into_iter()
+                .enumerate()
             {
                 put_long(&mut out, n * 8, value as i64);
             }

@@ -120,7 +120,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         69 "msgsnd" Full Some(super::msg::sys_msgsnd), "";
         70 "msgrcv" Full Some(super::msg::sys_msgrcv), "";
         71 "msgctl" Full Some(super::msg::sys_msgctl), "";
-        72 "fcntl" Partial Some(super::fcntl::sys_fcntl), "no leases, no F_NOTIFY; no SIGIO of the host's files";
+        72 "fcntl" Partial Some(super::fcntl::sys_fcntl), "no leases on files of the host (--write); no SIGIO of them";
         73 "flock" Full Some(super::flock::sys_flock), "";
         74 "fsync" Full Some(super::fsync::sys_fsync), "";
         75 "fdatasync" Full Some(super::fsync::sys_fdatasync), "";

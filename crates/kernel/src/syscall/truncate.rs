@@ -5,7 +5,7 @@ use super::rw::without_setid;
 use crate::task::{Cred, Current, Resource};
 use crate::uaccess::Args;
 use crate::vfs::notify::{self, Events};
-use crate::vfs::{FileType, InodeRef, SetAttr, Writing};
+use crate::vfs::{FileType, InodeRef, SetAttr, Writing, lease};
 use crate::{Errno, Result};
 use linux_raw_sys::general::{CAP_FSETID, SIGXFSZ};
 
@@ -23,6 +23,7 @@ pub fn sys_truncate(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     inode.permission(&cred, 2)?;
     check_limit(cur, inode, len)?;
     let writing = Writing::begin(inode)?;
+    lease::break_for(inode, true, false)?;
     set_size(&cred, inode, len)?;
     drop(writing);
     found.changed(Events::MODIFY);

@@ -14,6 +14,7 @@ use super::{Current, FIRST_PID, KERNEL_PID, Process, Task, exit, find_process, p
 use crate::fs::pidfd;
 use crate::mm::AddressSpace;
 use crate::signal::TaskSignals;
+use crate::sysctl::Sysctl;
 use crate::uaccess::put;
 use crate::vfs::Fd;
 use crate::{Errno, Result};
@@ -96,7 +97,7 @@ const KNOWN: u64 = (g::CLONE_VM
 /// So many threads there may be in an instance: each has stacks in the arena.
 const MAX_TASKS: usize = 8192;
 /// Numbers wrap here (`pid_max` of a small machine) and begin again above those of daemons, as Linux has it.
-const PID_MAX: i32 = 32768;
+pub static PID_MAX: Sysctl = Sysctl::new(32768, 301, 1 << 22);
 const PID_AGAIN: i32 = 300;
 
 const CAP_SYS_ADMIN: u32 = 21;
@@ -218,6 +219,21 @@ pub fn last_pid() -> i32 {
     LAST_PID.load(Relaxed)
 }
 
+/// The next process gets a number behind `pid` (/proc/sys/kernel/ns_last_pid).
+///
+/// # Errors
+/// `EPERM` for who has no capability for it; `EINVAL` for what is no number of a process.
+pub fn set_last_pid(pid: i128) -> Result<()> {
+    let may = |cred: &super::Cred| cred.capable(CAP_SYS_ADMIN) || cred.capable(CAP_CHECKPOINT_RESTORE);
+    if !super::current_task().is_some_and(|task| may(&task.process.cred())) {
+        return Err(Errno::PERM);
+    }
+    let pid =
+        i32::try_from(pid).ok().filter(|pid| (0..PID_MAX.get() as i32).contains(pid)).ok_or(Errno::INVAL)?;
+    LAST_PID.store(pid.max(KERNEL_PID), Relaxed);
+    Ok(())
+}
+
 /// How many processes and threads were made since boot.
 pub fn made() -> u64 {
     MADE.load(Relaxed)
@@ -236,7 +252,7 @@ fn new_pid(cur: &Current<'_>, set_tid: i32) -> Result<i32> {
         })
     };
     if set_tid != 0 {
-        if !(1..PID_MAX).contains(&set_tid) {
+        if !(1..PID_MAX.get() as i32).contains(&set_tid) {
             return Err(Errno::INVAL);
         }
         let cred = cur.cred();
@@ -252,7 +268,7 @@ fn new_pid(cur: &Current<'_>, set_tid: i32) -> Result<i32> {
     }
     let mut pid = LAST_PID.load(Relaxed);
     loop {
-        pid = if pid + 1 >= PID_MAX { PID_AGAIN } else { pid + 1 };
+        pid = if pid + 1 >= PID_MAX.get() as i32 { PID_AGAIN } else { pid + 1 };
         // There are far fewer tasks than numbers.
         if !taken(pid) && !claimed.contains(&pid) {
             LAST_PID.store(pid, Relaxed);

@@ -14,7 +14,10 @@ mod process;
 mod run;
 pub mod share;
 
-pub use clone::{CloneArgs, NAMESPACES, Reserved, clone, enter, last_pid, made, move_out, process_count};
+pub use clone::{
+    CloneArgs, NAMESPACES, PID_MAX, Reserved, clone, enter, last_pid, made, move_out, process_count,
+    set_last_pid,
+};
 pub use cred::Cred;
 pub use current::{Current, current_task, signal_pending};
 pub use exec::{ExecError, Strings, execve, execveat};

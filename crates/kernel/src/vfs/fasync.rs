@@ -1,7 +1,7 @@
 //! Signal-driven input and output: `O_ASYNC`, with the owner and the signal that fcntl(2) sets.
 //!
 //! A file with the flag has a waiter in its queues that sends the owner a signal at each wake. Callers: fcntl(2),
-//! ioctl(2) when the flag changes; the queues.
+//! ioctl(2) when the flag changes; the queues; leases and directory notification, which signal in the same way.
 
 use super::{Fd, File, OpenFlags, Owner, OwnerKind, PollEvents, PollTable, Registrations};
 use crate::signal::{self, SigInfo};
@@ -66,6 +66,26 @@ impl Wake for Signaller {
             send(&owner, self.fd, g::POLL_OUT as i32, PollEvents::WRITABLE | PollEvents::WRBAND);
         }
     }
+}
+
+/// Sends the owner of a file what leases and directory notification tell it (`POLL_MSG`).
+pub(super) fn send_message(owner: &Owner, fd: Fd) {
+    send(owner, fd, g::POLL_MSG as i32, PollEvents::READABLE | PollEvents::MSG);
+}
+
+/// The calling process becomes the owner, if there is none yet (`__f_setown` without force).
+pub(super) fn own(file: &File) {
+    let Some(process) = task::current_task().map(|task| task.process.clone()) else { return };
+    let cred = process.cred();
+    {
+        let mut owner = file.owner.lock();
+        if owner.id != 0 {
+            return;
+        }
+        *owner =
+            Owner { kind: OwnerKind::Process, id: process.pid, uid: cred.uid, euid: cred.euid, ..*owner };
+    }
+    owner_changed(file);
 }
 
 /// `send_sigio`

@@ -1,6 +1,7 @@
 //! Descriptor tables (`struct files_struct`).
 
 use super::File;
+use crate::sysctl::Sysctl;
 use crate::{Errno, Result};
 use alloc::{sync::Arc, vec::Vec};
 use host::mutex::Mutex;
@@ -9,7 +10,9 @@ use host::mutex::Mutex;
 pub type Fd = i32;
 
 /// No table grows beyond this, whatever the limit (`/proc/sys/fs/nr_open`).
-pub const NR_OPEN: usize = 1 << 20;
+pub static NR_OPEN: Sysctl = Sysctl::new(1 << 20, 64, NR_OPEN_MAX);
+/// What it may be set to: the kernel's memory bounds it earlier than Linux's.
+const NR_OPEN_MAX: i128 = 1 << 24;
 
 #[derive(Clone)]
 struct Slot {
@@ -52,7 +55,7 @@ impl FdTable {
     /// # Errors
     /// `EMFILE`; `EINVAL` when `least` is beyond the limit.
     pub fn insert_from(&self, least: usize, file: Arc<File>, cloexec: bool, limit: u64) -> Result<Fd> {
-        let limit = limit.min(NR_OPEN as u64) as usize;
+        let limit = limit.min(NR_OPEN.get()) as usize;
         if least >= limit {
             return Err(if least == 0 { Errno::MFILE } else { Errno::INVAL });
         }
@@ -89,7 +92,7 @@ impl FdTable {
     /// `EBADF` when `fd` is beyond the limit.
     pub fn replace(&self, fd: Fd, file: Arc<File>, cloexec: bool, limit: u64) -> Result<Option<Arc<File>>> {
         let at = usize::try_from(fd).map_err(|_| Errno::BADF)?;
-        if at as u64 >= limit.min(NR_OPEN as u64) {
+        if at as u64 >= limit.min(NR_OPEN.get()) {
             return Err(Errno::BADF);
         }
         let mut table = self.0.lock();
@@ -113,7 +116,7 @@ impl FdTable {
 
     /// Whether no number below `limit` is free.
     pub fn is_full(&self, limit: u64) -> bool {
-        let limit = limit.min(NR_OPEN as u64) as usize;
+        let limit = limit.min(NR_OPEN.get()) as usize;
         let table = self.0.lock();
         (table.first_free..limit).all(|at| matches!(table.slots.get(at), Some(Some(_))))
     }

@@ -68,9 +68,9 @@ pub struct File {
     keeps_position: bool,
     /// [`SETID_CHANGES`] when the inode was last seen without set-ID bits.
     setid_seen: AtomicU64,
-    /// What it holds of the inode's [`WriteCount`](super::WriteCount): see [`NOTHING`].
+    /// What it holds of the inode's [`WriteCount`](super::WriteCount): bits, see [`NOTHING`].
     counted: AtomicU32,
-    /// Whether flock(2) or an open-file-description lock was ever taken through it.
+    /// Whether flock(2), an open-file-description lock or a lease was ever taken through it.
     pub(super) has_locks: AtomicBool,
 }
 
@@ -80,6 +80,8 @@ const NOTHING: u32 = 0;
 const WRITES: u32 = 1;
 /// It is a program that runs.
 const RUNS: u32 = 2;
+/// It is one who only reads.
+const READS: u32 = 4;
 
 impl File {
     /// A file just opened. `flags` may hold creation flags; they are dropped.
@@ -143,7 +145,13 @@ impl File {
     /// From now on it counts as one who writes; the caller has begun that with
     /// [`begin_write`](super::WriteCount::begin_write), and the end of the file ends it.
     pub fn set_writing(&self) {
-        self.counted.store(WRITES, Relaxed);
+        self.counted.fetch_or(WRITES, Relaxed);
+    }
+
+    /// From now on it counts as one who only reads; the caller has begun that with
+    /// [`Reading`](super::Reading), and the end of the file ends it.
+    pub fn set_reading(&self) {
+        self.counted.fetch_or(READS, Relaxed);
     }
 
     /// Keeps others from writing to it, because a program runs from it, until [`allow_write`](Self::allow_write) or the
@@ -153,21 +161,26 @@ impl File {
     /// `ETXTBSY` while somebody has it open for writing.
     pub fn deny_write(&self) -> Result<()> {
         if let Some(count) = self.inode.write_count()
-            && self.counted.load(Relaxed) == NOTHING
+            && self.counted.load(Relaxed) & (WRITES | RUNS) == 0
         {
             count.deny_write()?;
-            self.counted.store(RUNS, Relaxed);
+            self.counted.fetch_or(RUNS, Relaxed);
         }
         Ok(())
     }
 
     /// Undoes [`deny_write`](Self::deny_write).
     pub fn allow_write(&self) {
-        if self.counted.compare_exchange(RUNS, NOTHING, Relaxed, Relaxed).is_ok()
+        if self.counted.fetch_and(!RUNS, Relaxed) & RUNS != 0
             && let Some(count) = self.inode.write_count()
         {
             count.allow_write();
         }
+    }
+
+    /// Something was locked through it, which its end must give up.
+    pub(super) fn set_has_locks(&self) {
+        self.has_locks.store(true, Relaxed);
     }
 
     /// Type of the inode.
@@ -262,6 +275,7 @@ impl File {
             return;
         }
         self.ops.flush();
+        super::dnotify::flush(self, owner);
         super::locks::release_posix(&self.inode, owner);
     }
 
@@ -275,13 +289,23 @@ impl File {
 impl Drop for File {
     fn drop(&mut self) {
         super::notify::on_close(self);
-        match (*self.counted.get_mut(), self.inode.write_count()) {
-            (NOTHING, _) | (_, None) => {}
-            (WRITES, Some(count)) => count.end_write(),
-            (_, Some(count)) => count.allow_write(),
+        let counted = *self.counted.get_mut();
+        if counted != NOTHING
+            && let Some(count) = self.inode.write_count()
+        {
+            if counted & WRITES != 0 {
+                count.end_write();
+            }
+            if counted & RUNS != 0 {
+                count.allow_write();
+            }
+            if counted & READS != 0 {
+                count.end_read();
+            }
         }
         if *self.has_locks.get_mut() {
             super::locks::release_file(self);
+            super::lease::release_file(self);
         }
     }
 }

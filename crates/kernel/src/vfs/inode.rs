@@ -5,7 +5,7 @@ use crate::task::Cred;
 use crate::{Errno, Result};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::any::Any;
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::SeqCst};
 use host::mutex::OnceLock;
 
 /// A shared inode.
@@ -237,9 +237,13 @@ pub trait Inode: Any + Send + Sync {
     }
 }
 
-/// How many write to a regular file, or how many programs run from it, which excludes writing (`i_writecount`).
+/// How many write to a regular file, or how many programs run from it, which excludes writing (`i_writecount`); and
+/// how many have it open to read only (`i_readcount`), which leases want to know.
 #[derive(Debug, Default)]
-pub struct WriteCount(AtomicI32);
+pub struct WriteCount {
+    writers: AtomicI32,
+    readers: AtomicI32,
+}
 
 impl WriteCount {
     /// One more who writes.
@@ -248,12 +252,12 @@ impl WriteCount {
     /// `ETXTBSY` while a program runs from the file.
     pub fn begin_write(&self) -> Result<()> {
         let more = |count: i32| (count >= 0).then(|| count + 1);
-        self.0.fetch_update(Relaxed, Relaxed, more).map(drop).map_err(|_| Errno::TXTBSY)
+        self.writers.fetch_update(Relaxed, Relaxed, more).map(drop).map_err(|_| Errno::TXTBSY)
     }
 
     /// One less who writes.
     pub fn end_write(&self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.writers.fetch_sub(1, Relaxed);
     }
 
     /// One more program that runs from the file.
@@ -262,12 +266,23 @@ impl WriteCount {
     /// `ETXTBSY` while somebody has it open for writing.
     pub fn deny_write(&self) -> Result<()> {
         let more = |count: i32| (count <= 0).then(|| count - 1);
-        self.0.fetch_update(Relaxed, Relaxed, more).map(drop).map_err(|_| Errno::TXTBSY)
+        self.writers.fetch_update(Relaxed, Relaxed, more).map(drop).map_err(|_| Errno::TXTBSY)
     }
 
     /// One program less.
     pub fn allow_write(&self) {
-        self.0.fetch_add(1, Relaxed);
+        self.writers.fetch_add(1, Relaxed);
+    }
+
+    /// One less who only reads.
+    #[inline]
+    pub fn end_read(&self) {
+        self.readers.fetch_sub(1, Relaxed);
+    }
+
+    /// Those who write, negative for programs that run, and those who only read.
+    pub fn users(&self) -> (i32, i32) {
+        (self.writers.load(SeqCst), self.readers.load(SeqCst))
     }
 }
 
@@ -296,6 +311,31 @@ impl<'a> Writing<'a> {
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
         self.0.end_write();
+    }
+}
+
+/// Somebody who only reads an inode, counted until it is dropped.
+#[derive(Debug)]
+pub struct Reading<'a>(&'a WriteCount);
+
+impl<'a> Reading<'a> {
+    /// Begins; `None` where readers are not counted.
+    #[inline]
+    pub fn begin(inode: &'a InodeRef) -> Option<Reading<'a>> {
+        let count = inode.write_count()?;
+        count.readers.fetch_add(1, SeqCst);
+        Some(Reading(count))
+    }
+
+    /// Goes on counting: somebody else will end it.
+    pub fn keep(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.end_read();
     }
 }
 

@@ -58,8 +58,8 @@ struct InodeLocks {
     /// Keeps the address that is the key from being used again.
     inode: InodeRef,
     records: Vec<Record>,
-    /// File description and whether exclusive.
-    flocks: Vec<(usize, bool)>,
+    /// File description, whether exclusive, and who took it.
+    flocks: Vec<(usize, bool, i32)>,
     queue: WaitQueue,
     /// While somebody waits, `queue` must stay the one that is knocked at.
     waiters: usize,
@@ -267,40 +267,42 @@ impl Drop for Waiting {
     }
 }
 
-/// flock(2): `Some(exclusive)` takes, `None` gives up. A lock held before through the same file is given up first.
+/// flock(2) by the process `pid`: `Some(exclusive)` takes, `None` gives up. A lock held before through the same file is given up first.
 ///
 /// # Errors
 /// `EAGAIN` when another file is in the way and `wait` is false; [`crate::ERESTARTSYS`].
-pub fn flock(file: &Arc<File>, exclusive: Option<bool>, wait: bool) -> Result<()> {
+pub fn flock(file: &Arc<File>, pid: i32, exclusive: Option<bool>, wait: bool) -> Result<()> {
     let id = Arc::as_ptr(file).addr();
     if exclusive.is_some() {
         file.has_locks.store(true, Relaxed);
     }
-    match try_flock(&file.inode, id, exclusive) {
+    match try_flock(&file.inode, id, pid, exclusive) {
         Ok(()) => return Ok(()),
         Err(errno) if !wait => return Err(errno),
         Err(_) => {}
     }
     let waiting = Waiting::begin(&file.inode, None);
-    wait_until(&waiting.queue, None, || try_flock(&file.inode, id, exclusive).ok())
+    wait_until(&waiting.queue, None, || try_flock(&file.inode, id, pid, exclusive).ok())
 }
 
-fn try_flock(inode: &InodeRef, id: usize, exclusive: Option<bool>) -> Result<()> {
+fn try_flock(inode: &InodeRef, id: usize, pid: i32, exclusive: Option<bool>) -> Result<()> {
     let mut registry = REGISTRY.lock();
     if exclusive.is_none() && !registry.inodes.contains_key(&key(inode)) {
         return Ok(());
     }
     let entry = registry.entry(inode);
-    if exclusive.is_some() && entry.flocks.iter().any(|held| *held == (id, exclusive == Some(true))) {
+    if exclusive.is_some()
+        && entry.flocks.iter().any(|held| (held.0, held.1) == (id, exclusive == Some(true)))
+    {
         return Ok(());
     }
     let before = entry.flocks.len();
-    entry.flocks.retain(|(each, _)| *each != id);
+    entry.flocks.retain(|(each, ..)| *each != id);
     let freed = entry.flocks.len() < before;
     let result = match exclusive {
-        Some(wanted) if entry.flocks.iter().any(|(_, held)| wanted || *held) => Err(Errno::AGAIN),
+        Some(wanted) if entry.flocks.iter().any(|(_, held, _)| wanted || *held) => Err(Errno::AGAIN),
         Some(wanted) => {
-            entry.flocks.push((id, wanted));
+            entry.flocks.push((id, wanted, pid));
             Ok(())
         }
         None => Ok(()),
@@ -341,7 +343,7 @@ pub(super) fn release_file(file: &File) {
         Record { owner: LockOwner::File(id), pid: -1, exclusive: false, start: 0, end: i64::MAX as u64 };
     try_record(&file.inode, everything, true);
     // Giving up never fails.
-    let _ = try_flock(&file.inode, id, None);
+    let _ = try_flock(&file.inode, id, 0, None);
 }
 
 /// Whether anybody sleeps for a lock on `inode`.
@@ -363,9 +365,9 @@ pub fn for_each(mut tell: impl FnMut(&dyn Inode, bool, &Record)) {
         for record in records {
             tell(&**inode, false, record);
         }
-        for (id, exclusive) in flocks {
+        for (id, exclusive, pid) in flocks {
             let owner = LockOwner::File(*id);
-            let whole = Record { owner, pid: -1, exclusive: *exclusive, start: 0, end: i64::MAX as u64 };
+            let whole = Record { owner, pid: *pid, exclusive: *exclusive, start: 0, end: i64::MAX as u64 };
             tell(&**inode, true, &whole);
         }
     }

@@ -11,11 +11,13 @@
 //! `crate::fs`; pipes, eventfd and other nameless files implement [`FileOps`] in `crate::fs` too.
 
 mod dentry;
+pub mod dnotify;
 pub mod fasync;
 mod fd_table;
 mod file;
 mod file_ops;
 mod inode;
+pub mod lease;
 pub mod locks;
 pub mod namei;
 pub mod notify;
@@ -27,8 +29,8 @@ pub use fd_table::{Fd, FdTable, NR_OPEN};
 pub use file::{File, Owner, OwnerKind, note_setid_change};
 pub use file_ops::{FileOps, HOST_POSITION, MmapSource, OpenFlags, ReaddirSink, WriteAt};
 pub use inode::{
-    CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, RenameFlags, SpecialSlot, WriteCount,
-    Writing, XattrFlags, downcast_inode,
+    CachePolicy, FileSystem, Inode, InodeRef, MagicLink, NewNode, Reading, RenameFlags, SpecialSlot,
+    WriteCount, Writing, XattrFlags, downcast_inode,
 };
 pub use poll::{PollEvents, PollTable, Registrations};
 pub use stat::{FileType, PERMISSIONS, SetAttr, Stat, StatFs, TimeSpec};

@@ -1,5 +1,5 @@
-//! Who watches which inode, and telling them what happens to it (`fs/notify/` of Linux). inotify(7) is the one
-//! observer there is, in `crate::fs::inotify`; events come from this layer and from the system calls.
+//! Who watches which inode, and telling them what happens to it (`fs/notify/` of Linux). Observers are inotify(7), in
+//! `crate::fs::inotify`, and `dnotify`; events come from this layer and from the system calls.
 //!
 //! As long as nobody watches anything, each of the functions that tell costs one load.
 //!
@@ -45,6 +45,8 @@ bitflags::bitflags! {
         const DELETE_SELF = 0x400;
         /// The file itself was moved.
         const MOVE_SELF = 0x800;
+        /// An entry got another name in the same directory (only for directory notification).
+        const RENAME = 0x1000_0000;
         /// It is about a directory.
         const ISDIR = 0x4000_0000;
     }
@@ -122,7 +124,7 @@ fn table() -> &'static Mutex<Table> {
 pub struct Place(usize);
 
 impl Place {
-    fn of(inode: &InodeRef) -> Place {
+    pub(super) fn of(inode: &InodeRef) -> Place {
         Place(Arc::as_ptr(inode).addr())
     }
 }
@@ -439,6 +441,9 @@ fn moved(
     let cookie = COOKIE.fetch_add(1, Relaxed).wrapping_add(1);
     let kind = source.kind();
     telling.tell(from.0, of_kind(Events::MOVED_FROM, kind), cookie, from.1, false);
+    if Place::of(from.0) == Place::of(to.0) {
+        telling.tell(from.0, of_kind(Events::RENAME, kind), cookie, from.1, false);
+    }
     telling.tell(to.0, of_kind(Events::MOVED_TO, kind), cookie, to.1, false);
     if let Some(replaced) = replaced {
         telling.tell(replaced, of_kind(Events::ATTRIB, replaced.kind()), 0, b"", false);

@@ -28,6 +28,8 @@ bitflags::bitflags! {
         const WRNORM = 0x100;
         /// Priority data may be written.
         const WRBAND = 0x200;
+        /// A message (only in the `si_band` of signals).
+        const MSG = 0x400;
         /// The peer closed its writing side.
         const RDHUP = 0x2000;
     }

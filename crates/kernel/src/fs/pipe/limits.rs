@@ -1,6 +1,7 @@
 //! How much pipes may hold: `/proc/sys/fs/pipe-max-size`, `pipe-user-pages-soft`, `pipe-user-pages-hard` (pipe(7)).
 
 use super::PAGE;
+use crate::sysctl::Sysctl;
 use crate::task::Cred;
 use crate::{Errno, Result};
 use alloc::collections::BTreeMap;
@@ -10,10 +11,10 @@ use host::mutex::Mutex;
 use linux_raw_sys::general::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 
 /// Largest capacity in bytes for who lacks `CAP_SYS_RESOURCE`.
-pub const MAX_SIZE: usize = 1 << 20;
+pub static MAX_SIZE: Sysctl = Sysctl::new(1 << 20, PAGE as i128, 1 << 31);
 
 /// Buffers of all pipes of one ordinary user; beyond that new pipes are small and none grows.
-pub const USER_PAGES_SOFT: usize = 16384;
+pub static USER_PAGES_SOFT: Sysctl = Sysctl::new(16384, 0, u64::MAX as i128);
 
 /// Buffers of a pipe of somebody beyond that (`PIPE_MIN_DEF_BUFFERS`).
 const SMALL_SLOTS: usize = 2;
@@ -38,7 +39,7 @@ impl Account {
         let uid = cred.as_ref().map_or(0, |cred| cred.uid);
         let mut users = BY_USER.lock();
         let sum = users.entry(uid).or_default();
-        let slots = if *sum + wanted > USER_PAGES_SOFT && !privileged(cred.as_deref()) {
+        let slots = if over(&USER_PAGES_SOFT, *sum + wanted) && !privileged(cred.as_deref()) {
             SMALL_SLOTS
         } else {
             wanted
@@ -57,11 +58,11 @@ impl Account {
         }
         let cred = caller();
         let may_exceed = cred.as_ref().is_none_or(|cred| cred.capable(CAP_SYS_RESOURCE));
-        if new * PAGE > MAX_SIZE && !may_exceed {
+        if new * PAGE > MAX_SIZE.size() && !may_exceed {
             return Err(Errno::PERM);
         }
         let others = BY_USER.lock().get(&self.uid).map_or(0, |sum| sum - self.slots.load(Relaxed));
-        if others + new > USER_PAGES_SOFT && !privileged(cred.as_deref()) {
+        if over(&USER_PAGES_SOFT, others + new) && !privileged(cred.as_deref()) {
             return Err(Errno::PERM);
         }
         Ok(())
@@ -89,6 +90,21 @@ impl Drop for Account {
 /// Credentials of the calling thread; a thread without any is the kernel's own.
 fn caller() -> Option<Arc<Cred>> {
     crate::task::current_task().map(|task| task.process.cred())
+}
+
+/// Whether `slots` buffers are more than a user may have.
+fn over(limit: &Sysctl, slots: usize) -> bool {
+    limit.get() != 0 && slots as u64 > limit.get()
+}
+
+/// Sets the largest capacity; a size is rounded as that of a pipe is.
+///
+/// # Errors
+/// `EINVAL`.
+pub fn set_max_size(size: i128) -> Result<()> {
+    let size =
+        usize::try_from(size).ok().filter(|size| *size != 0 && *size <= 1 << 31).ok_or(Errno::INVAL)?;
+    MAX_SIZE.set(size.max(PAGE).next_power_of_two() as i128)
 }
 
 fn privileged(cred: Option<&Cred>) -> bool {

@@ -1,7 +1,7 @@
 //! Files about the machine: read from the host's /proc when they are read here, never written. What they say of processes
-//! is the kernel's.
+//! is the kernel's, and so are the numbers of /proc/sys that `sysctl` names.
 
-use super::usage;
+use super::{sysctl, usage};
 use crate::task;
 use crate::vfs::FileType;
 use crate::{Errno, Result};
@@ -50,12 +50,8 @@ pub fn mode(path: &[u8]) -> Result<u32> {
 
 /// Content of a file below the host's /proc, with the kernel's own counts of processes in it.
 pub fn read(path: &[u8]) -> Result<Vec<u8>> {
-    // Limits of what is the kernel's own.
-    if let Some(text) = path.strip_prefix(b"sys/kernel/").and_then(crate::ipc::proc::limit) {
-        return Ok(text);
-    }
-    if let Some(text) = path.strip_prefix(b"sys/fs/mqueue/").and_then(crate::ipc::mqueue::limit) {
-        return Ok(text);
+    if let Some(entry) = sysctl::find(path) {
+        return Ok(sysctl::read(entry));
     }
     let text = read_file(&full(path))?;
     Ok(match path {

@@ -4,12 +4,14 @@
 //! process, `usage` asks the host what it has used; `machine` passes on what the host's /proc says of the machine.
 
 mod fds;
+mod locks;
 mod machine;
 mod mem;
 mod mounts;
 mod node;
 mod process;
 mod status;
+mod sysctl;
 mod text;
 mod usage;
 mod vm;

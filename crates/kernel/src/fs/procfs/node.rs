@@ -5,7 +5,7 @@ mod dir;
 use super::mem::ProcMem;
 use super::text::Text;
 use super::usage::Whose;
-use super::{ProcFs, fds, machine, process};
+use super::{ProcFs, fds, locks, machine, process, sysctl};
 use crate::ipc::proc as ipc;
 use crate::task::access::{self, Ids, may_access};
 use crate::task::{Cred, Process, Task, find_process, find_thread, processes};
@@ -46,6 +46,8 @@ enum What {
     /// A file of /proc/PID/net, by its place in `NET`.
     Net(usize),
     NsDir,
+    /// /proc/locks.
+    Locks,
     /// /proc/sysvipc and its files.
     IpcDir,
     Ipc(&'static str),
@@ -124,9 +126,12 @@ impl What {
         match self {
             What::Machine(_, kind) => *kind,
             What::SelfLink(_) | What::RootLink(_) | What::Link(..) | What::FdLink(..) => FileType::Symlink,
-            What::File(..) | What::FdInfo(..) | What::Memory(_) | What::Net(_) | What::Ipc(_) => {
-                FileType::Regular
-            }
+            What::File(..)
+            | What::FdInfo(..)
+            | What::Memory(_)
+            | What::Net(_)
+            | What::Ipc(_)
+            | What::Locks => FileType::Regular,
             _ => FileType::Directory,
         }
     }
@@ -135,12 +140,15 @@ impl What {
         match self {
             What::File(_, _, n, _) => process::FILES[*n].1,
             What::FdInfo(..) => 0o400,
-            What::Ipc(_) => 0o444,
+            What::Ipc(_) | What::Locks => 0o444,
             What::Memory(_) => 0o600,
             What::Net(_) => 0o444,
             What::FdDir(_) | What::FdInfoDir(_) => 0o500,
             What::NsDir => 0o511,
-            What::Machine(path, _) => machine::mode(path).unwrap_or(0o444) & 0o555,
+            What::Machine(path, _) => {
+                let mode = machine::mode(path).unwrap_or(0o444);
+                if sysctl::is_writable(path) { mode } else { mode & 0o555 }
+            }
             What::FdLink(process, fd) => {
                 let flags = process.files.lock().get(*fd).map_or(OpenFlags::empty(), |file| file.flags());
                 let read = if flags.readable() || flags.contains(OpenFlags::PATH) { 0o500 } else { 0o100 };
@@ -191,6 +199,7 @@ impl What {
             What::NsDir => hasher.write_u8(8),
             What::Net(n) => hasher.write(&[9, *n as u8]),
             What::IpcDir => hasher.write_u8(9),
+            What::Locks => hasher.write_u8(10),
             What::Ipc(name) => hasher.write(name.as_bytes()),
         }
         // Below the dynamic numbers of Linux's procfs there are none, so this range is free.
@@ -208,6 +217,7 @@ impl What {
                 "net" => Ok(What::RootLink("self/net")),
                 "sys" | "tty" => Ok(What::Machine(name.to_vec(), FileType::Directory)),
                 "sysvipc" => Ok(What::IpcDir),
+                "locks" => Ok(What::Locks),
                 _ if machine::ROOT.contains(&text) => Ok(What::Machine(name.to_vec(), machine::kind(name)?)),
                 _ => number(name).and_then(by_number).ok_or(Errno::NOENT),
             },
@@ -286,7 +296,7 @@ impl What {
         let mut add = |name: &str| names.push(name.as_bytes().to_vec());
         match self {
             What::Root => {
-                ["self", "thread-self", "mounts", "net", "sys", "sysvipc", "tty"]
+                ["self", "thread-self", "locks", "mounts", "net", "sys", "sysvipc", "tty"]
                     .iter()
                     .for_each(|name| add(name));
                 machine::ROOT
@@ -372,7 +382,7 @@ impl Inode for Node {
     }
 
     fn permission(&self, cred: &Cred, mask: u32) -> Result<()> {
-        if mask & 2 != 0 && matches!(self.what, What::Machine(..)) {
+        if mask & 2 != 0 && matches!(&self.what, What::Machine(path, _) if !sysctl::is_writable(path)) {
             return Err(Errno::ACCESS);
         }
         if let What::FdInfoDir(process) = &self.what {
@@ -462,7 +472,9 @@ impl Inode for Node {
                 Ok(Text::readable(Box::new(move || {
                     let files = p.files.lock().clone();
                     let file = files.get(fd).map_err(|_| Errno::NOENT)?;
-                    Ok(fds::info(&file, files.cloexec(fd).unwrap_or(false)))
+                    let mut text = fds::info(&file, files.cloexec(fd).unwrap_or(false));
+                    text.extend(locks::of_file(&file, files.lock_owner()));
+                    Ok(text)
                 })))
             }
             What::Net(n) => {
@@ -470,9 +482,16 @@ impl Inode for Node {
                 Ok(Text::readable(Box::new(move || Ok(text()))))
             }
             What::Machine(path, FileType::Regular) => {
-                let path = path.clone();
-                Ok(Text::readable(Box::new(move || machine::read(&path))))
+                let (entry, path) = (sysctl::find(path), path.clone());
+                let generate = Box::new(move || machine::read(&path));
+                Ok(match entry {
+                    Some(entry) => {
+                        Text::writable(generate, Box::new(move |bytes| sysctl::write(entry, bytes)))
+                    }
+                    None => Text::readable(generate),
+                })
             }
+            What::Locks => Ok(Text::readable(Box::new(|| Ok(locks::all())))),
             What::Ipc(name) => {
                 let name = *name;
                 Ok(Text::readable(Box::new(move || ipc::table(name).ok_or(Errno::NOENT))))

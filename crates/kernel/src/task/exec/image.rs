@@ -202,6 +202,7 @@ fn open(cur: &Current<'_>, dirfd: Fd, path: &[u8], flags: u32) -> ExecResult<Arc
         Errno::ACCESS => ExecError::new(errno, path, "not executable (no x permission)"),
         _ => fail(errno),
     })?;
+    crate::vfs::lease::break_for(&inode, false, false).map_err(fail)?;
     let ops = inode.clone().open(OpenFlags::empty()).map_err(fail)?;
     let file = File::new(ops, inode, dentry, OpenFlags::empty());
     // Until the file is closed, which for a program is when its last mapping goes.
