@@ -1,17 +1,21 @@
-//! The kernel's memory: one memfd, mapped shared at a fixed address, with a heap in it.
+//! The kernel's memory: one memfd, mapped shared at a fixed address, with the image's data and a heap in it.
 //!
 //! Shared from the start, so that a kernel pointer means the same in every process of the instance. The range is
 //! reserved whole and committed page by page when touched.
 //!
 //! ```text
 //! ARENA_START + ARENA_LEN
-//!     stacks and other page-sized things, taken from the top down
+//!     further stacks, from the top down
 //!     ...
 //!     heap (talc), from the bottom
+//!     .data, .bss
+//! DATA_START
+//!     stacks, from the top down
 //! ARENA_START
 //! ```
 
-use crate::layout::{ARENA_LEN, ARENA_START, PAGE_SIZE};
+use crate::huge::HUGE;
+use crate::layout::{ARENA_LEN, ARENA_START, DATA_START, PAGE_SIZE};
 use crate::mutex::Mutex;
 use crate::{Errno, Result, check, syscall2, syscall6};
 use alloc::collections::BTreeMap;
@@ -21,20 +25,57 @@ use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use linux_raw_sys::general as g;
 use talc::base::Talc;
+use talc::base::binning::Binning;
 use talc::base::binning::DefaultBinning;
-use talc::source::Manual;
+use talc::source::Source;
 
-/// Address space for stacks and the like, at the top of the arena.
-const PAGES_LEN: usize = 4 << 30;
+/// Address space for further stacks, at the top of the arena.
+const FAR_LEN: usize = 4 << 30;
+/// The heap ends here at the latest.
+const HEAP_END: usize = ARENA_START + ARENA_LEN - FAR_LEN;
+/// First address of a stack is so aligned, in bytes: what the host maps at one fault.
+const STACK_ALIGN: usize = 64 << 10;
+
+/// Gives the heap a huge page at a time: it writes to its last bytes now and then, which shall not be far away.
+#[derive(Debug)]
+struct Growing {
+    /// Where the heap ends now; 0 without memory.
+    end: usize,
+}
+
+// SAFETY: extends the heap by memory that nobody else uses, and allocates nothing.
+unsafe impl Source for Growing {
+    fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> core::result::Result<(), ()> {
+        let old = NonNull::new(talc.source.end as *mut u8).ok_or(())?;
+        let wanted =
+            layout.size().checked_add(layout.align()).and_then(|len| len.checked_add(PAGE_SIZE)).ok_or(())?;
+        let end = talc.source.end.checked_add(wanted).ok_or(())?.checked_next_multiple_of(HUGE).ok_or(())?;
+        if end > HEAP_END {
+            return Err(());
+        }
+        // SAFETY: that is where the heap ends, and the memory behind it, up to HEAP_END, is for nothing else.
+        talc.source.end = unsafe { talc.extend(old, end as *mut u8) }.as_ptr() as usize;
+        HEAP_REACHES.store(end, Relaxed);
+        Ok(())
+    }
+}
+
+/// Where the heap ends, as a multiple of the huge page.
+static HEAP_REACHES: AtomicUsize = AtomicUsize::new(DATA_START);
+
+/// The part of the arena that data and heap use now: whole huge pages.
+pub(crate) fn heap_range() -> (usize, usize) {
+    (DATA_START, HEAP_REACHES.load(Relaxed))
+}
 
 /// The heap, as the image's global allocator. Allocates nothing before `map`.
-pub struct Heap(Mutex<Talc<Manual, DefaultBinning>>);
+pub struct Heap(Mutex<Talc<Growing, DefaultBinning>>);
 
 impl Heap {
     /// A heap without memory yet.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Heap {
-        Heap(Mutex::new(Talc::new(Manual)))
+        Heap(Mutex::new(Talc::new(Growing { end: 0 })))
     }
 }
 
@@ -69,33 +110,56 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// Next free address for [`stack`], going down.
-static PAGES_TOP: AtomicUsize = AtomicUsize::new(ARENA_START + ARENA_LEN);
-
-/// Maps the arena and gives `heap` its memory. Once, at boot, before the first allocation.
+/// Maps the arena, moves the image's data to it, and gives `heap` its memory. Once, at boot, before the first
+/// allocation.
 ///
 /// # Errors
 /// Those of memfd_create(2), ftruncate(2) and mmap(2).
-pub(crate) fn map(heap: &Heap) -> Result<()> {
+///
+/// # Safety
+/// No other thread runs, and the calling one is not on a stack in the image's data.
+pub(crate) unsafe fn map(heap: &Heap) -> Result<()> {
     // SAFETY: the name is NUL-terminated.
     let fd = check(unsafe {
         syscall2(g::__NR_memfd_create, c"fncall-arena".as_ptr() as usize, g::MFD_CLOEXEC as usize)
     })?;
     // SAFETY: only changes the size of the file just made.
     check(unsafe { syscall2(g::__NR_ftruncate, fd, ARENA_LEN) })?;
-    let prot = (g::PROT_READ | g::PROT_WRITE) as usize;
-    let flags = (g::MAP_SHARED | g::MAP_FIXED_NOREPLACE | g::MAP_NORESERVE) as usize;
-    // SAFETY: the range is the kernel's own by layout, and NOREPLACE keeps whatever else might be there.
-    let at = check(unsafe { syscall6(g::__NR_mmap, ARENA_START, ARENA_LEN, prot, flags, fd, 0) })?;
-    // SAFETY: nobody else uses the descriptor; the mapping keeps the memory.
-    unsafe { crate::syscall1(g::__NR_close, fd) };
-    if at != ARENA_START {
-        return Err(Errno::EXIST);
+    let (start, end) = crate::arch::data_range();
+    if start != DATA_START || end <= start || end > DATA_START + HUGE {
+        return Err(Errno::NOEXEC);
     }
-    // SAFETY: fresh memory, used by nobody else; the top part is left to `pages`.
-    let claimed = unsafe { heap.0.lock().claim(ARENA_START as *mut u8, ARENA_LEN - PAGES_LEN) };
-    if claimed.is_some() { Ok(()) } else { Err(Errno::NOMEM) }
+    let map = |at: usize, len: usize, how: u32, from: usize| {
+        let prot = (g::PROT_READ | g::PROT_WRITE) as usize;
+        let flags = (g::MAP_SHARED | g::MAP_NORESERVE | how) as usize;
+        let offset = from - ARENA_START;
+        // SAFETY: a range that is the kernel's own by layout, with NOREPLACE or that of the data below; or any.
+        let mapped = check(unsafe { syscall6(g::__NR_mmap, at, len, prot, flags, fd, offset) })?;
+        if at != 0 && mapped != at { Err(Errno::EXIST) } else { Ok(mapped) }
+    };
+    map(ARENA_START, DATA_START - ARENA_START, g::MAP_FIXED_NOREPLACE, ARENA_START)?;
+    map(end, ARENA_START + ARENA_LEN - end, g::MAP_FIXED_NOREPLACE, end)?;
+    let copy = map(0, end - start, 0, start)?;
+    // SAFETY: the same length in both; nothing is written there between the copy and the exchange, by the caller's
+    // promise. What is mapped at `copy` is nobody else's.
+    unsafe { core::ptr::copy_nonoverlapping(start as *const u8, copy as *mut u8, end - start) };
+    map(start, end - start, g::MAP_FIXED, start)?;
+    // SAFETY: as above; the mappings keep the memory of the file.
+    unsafe {
+        syscall2(g::__NR_munmap, copy, end - start);
+        crate::syscall1(g::__NR_close, fd);
+    }
+    let mut talc = heap.0.lock();
+    // SAFETY: fresh memory, used by nobody else.
+    let claimed = unsafe { talc.claim(end as *mut u8, DATA_START + HUGE - end) };
+    talc.source.end = claimed.ok_or(Errno::NOMEM)?.as_ptr() as usize;
+    HEAP_REACHES.store(DATA_START + HUGE, Relaxed);
+    Ok(())
 }
+
+/// Next free addresses for [`stack`], going down: near the data, and where there is more room.
+static NEAR_TOP: AtomicUsize = AtomicUsize::new(DATA_START);
+static FAR_TOP: AtomicUsize = AtomicUsize::new(ARENA_START + ARENA_LEN);
 
 /// Stacks given back, by length: address of the first byte.
 static FREE_STACKS: Mutex<BTreeMap<usize, Vec<usize>>> = Mutex::new(BTreeMap::new());
@@ -105,7 +169,8 @@ pub(crate) fn free_stack(start: usize, len: usize) {
     FREE_STACKS.lock().entry(len).or_default().push(start);
 }
 
-/// Pages of the arena with nothing mapped right below them: a stack of `len` bytes.
+/// Pages of the arena with nothing mapped right below them: a stack of `len` bytes, whose end is aligned to
+/// [`STACK_ALIGN`].
 ///
 /// # Errors
 /// `ENOMEM` when the address space for such things is used up; those of munmap(2).
@@ -113,14 +178,15 @@ pub(crate) fn stack(len: usize) -> Result<usize> {
     if let Some(start) = FREE_STACKS.lock().get_mut(&len).and_then(Vec::pop) {
         return Ok(start);
     }
-    let len = len.next_multiple_of(PAGE_SIZE) + PAGE_SIZE;
-    let end = PAGES_TOP.fetch_sub(len, Relaxed);
-    let start = end - len;
-    if start < ARENA_START + ARENA_LEN - PAGES_LEN {
-        return Err(Errno::NOMEM);
-    }
+    let len = len.next_multiple_of(PAGE_SIZE);
+    let room = (len + PAGE_SIZE).next_multiple_of(STACK_ALIGN);
+    let take = |top: &AtomicUsize, bottom: usize| {
+        let lower = |top: usize| top.checked_sub(room).filter(|&start| start >= bottom);
+        top.fetch_update(Relaxed, Relaxed, lower).ok()
+    };
+    let end = take(&NEAR_TOP, ARENA_START).or_else(|| take(&FAR_TOP, HEAP_END)).ok_or(Errno::NOMEM)?;
     // A hole and not an inaccessible page: each fork of the host copies every mapping there is.
-    // SAFETY: the page was just taken, so nobody relies on it.
-    check(unsafe { syscall2(g::__NR_munmap, start, PAGE_SIZE) })?;
-    Ok(start + PAGE_SIZE)
+    // SAFETY: the pages were just taken, so nobody relies on them.
+    check(unsafe { syscall2(g::__NR_munmap, end - room, room - len) })?;
+    Ok(end - len)
 }

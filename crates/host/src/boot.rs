@@ -11,7 +11,8 @@
 
 use crate::arena::{self, Heap};
 use crate::layout::{KERNEL_END, KERNEL_START};
-use crate::{Result, check, syscall1, syscall3, syscall4, syscall6};
+use crate::thread::STACKS_LEN;
+use crate::{check, syscall1, syscall3, syscall4};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -23,6 +24,13 @@ const AUXV_KEYS: usize = 64;
 static AUXV: [AtomicUsize; AUXV_KEYS] = [const { AtomicUsize::new(0) }; AUXV_KEYS];
 static HAVE: AtomicUsize = AtomicUsize::new(0);
 static HOST_STACK: AtomicUsize = AtomicUsize::new(0);
+/// The signal stack that belongs to the kernel stack that boot runs on; 0 once it was taken.
+static FIRST_SIGNAL_STACK: AtomicUsize = AtomicUsize::new(0);
+
+/// The signal stack of the thread that boots, for whom asks first.
+pub(crate) fn take_signal_stack() -> Option<usize> {
+    Some(FIRST_SIGNAL_STACK.swap(0, Relaxed)).filter(|&stack| stack != 0)
+}
 
 /// Size of a kernel stack in bytes.
 pub const KERNEL_STACK_LEN: usize = 256 << 10;
@@ -70,7 +78,8 @@ pub unsafe fn start(sp: *const usize, heap: &Heap, main: extern "C" fn() -> !) -
     }
     HOST_STACK.store(sp as usize, Relaxed);
     usercopy::set_kernel_range(KERNEL_START, KERNEL_END);
-    if let Err(errno) = arena::map(heap).and_then(|()| share_data()) {
+    // SAFETY: nothing runs yet but this thread, on the host's stack.
+    if let Err(errno) = unsafe { arena::map(heap) } {
         die(format_args!("cannot set up the kernel's memory: {errno}"));
     }
     if let Some(vdso) = host_auxv(linux_raw_sys::auxvec::AT_SYSINFO_EHDR as usize) {
@@ -79,9 +88,13 @@ pub unsafe fn start(sp: *const usize, heap: &Heap, main: extern "C" fn() -> !) -
             crate::clock::set_vdso_clock_gettime(function);
         }
     }
-    match arena::stack(KERNEL_STACK_LEN) {
-        // SAFETY: a fresh stack of that size; `main` never returns.
-        Ok(stack) => unsafe { crate::arch::call_on_stack(stack + KERNEL_STACK_LEN, main) },
+    match arena::stack(STACKS_LEN) {
+        Ok(stacks) => {
+            let top = stacks + KERNEL_STACK_LEN;
+            FIRST_SIGNAL_STACK.store(top, Relaxed);
+            // SAFETY: a fresh stack of that size; `main` never returns.
+            unsafe { crate::arch::call_on_stack(top, main) }
+        }
         Err(errno) => die(format_args!("cannot make a kernel stack: {errno}")),
     }
 }
@@ -103,27 +116,6 @@ pub fn args() -> Vec<Vec<u8>> {
 /// be unmapped.
 pub fn in_place() -> bool {
     args().get(2).is_some_and(|arg| arg == crate::launch::IN_PLACE.to_bytes())
-}
-
-/// Replaces the image's private `.data` and `.bss` by shared pages with the same content, so that a forked
-/// process sees the same kernel.
-fn share_data() -> Result<()> {
-    let (start, end) = crate::arch::data_range();
-    let len = end - start;
-    if len == 0 {
-        return Ok(());
-    }
-    let prot = (g::PROT_READ | g::PROT_WRITE) as usize;
-    // SAFETY: maps fresh memory anywhere, copies the data there, and moves it over the old pages in one step. No
-    // other thread runs, and nothing is written between the copy and the move but this function's own stack.
-    unsafe {
-        let flags = (g::MAP_SHARED | g::MAP_ANONYMOUS) as usize;
-        let copy = check(syscall6(g::__NR_mmap, 0, len, prot, flags, usize::MAX, 0))?;
-        core::ptr::copy_nonoverlapping(start as *const u8, copy as *mut u8, len);
-        let how = (g::MREMAP_MAYMOVE | g::MREMAP_FIXED) as usize;
-        check(crate::syscall5(g::__NR_mremap, copy, len, len, how, start))?;
-    }
-    Ok(())
 }
 
 /// Ends the whole host process with this exit code.

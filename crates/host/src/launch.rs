@@ -13,7 +13,7 @@
 //! ```
 
 use crate::io::IoDst;
-use crate::layout::{ARENA_START, KERNEL_START, PAGE_SIZE};
+use crate::layout::{ARENA_LEN, ARENA_START, KERNEL_START, PAGE_SIZE};
 use crate::{Errno, Result, check, syscall1, syscall2, syscall4, syscall6};
 use core::ffi::CStr;
 use core::mem::zeroed;
@@ -45,7 +45,8 @@ pub fn in_place(file: impl AsFd, offset: u64, image: &[u8], args: [&CStr; 2]) ->
     let mut stack: InitialStack = unsafe { zeroed() };
     let prepared = fill(&mut stack, args).and_then(|()| entry(image)).and_then(|entry| {
         map(file.as_fd().as_raw_fd(), offset, image)?;
-        give_up_the_process().inspect_err(|_| unmap(image))?;
+        give_up_the_process()
+            .inspect_err(|_| segments(image).flatten().for_each(|segment| unmap(&segment)))?;
         Ok(entry)
     });
     drop(file);
@@ -121,8 +122,9 @@ fn segments(image: &[u8]) -> impl Iterator<Item = Result<Segment>> {
             let end = segment.vaddr.checked_add(segment.mem_len).ok_or(Errno::NOEXEC)?;
             let file_end = segment.file_offset.checked_add(segment.file_len as u64).ok_or(Errno::NOEXEC)?;
             let aligned = segment.file_offset as usize % PAGE_SIZE == segment.vaddr % PAGE_SIZE;
-            let inside =
-                segment.vaddr >= KERNEL_START && end <= ARENA_START && file_end <= image.len() as u64;
+            let inside = segment.vaddr >= KERNEL_START
+                && end <= ARENA_START + ARENA_LEN
+                && file_end <= image.len() as u64;
             let fits = aligned && inside && segment.file_len <= segment.mem_len;
             if fits { Ok(Some(segment)) } else { Err(Errno::NOEXEC) }
         };
@@ -137,17 +139,29 @@ fn entry(image: &[u8]) -> Result<usize> {
     if known { Ok(entry) } else { Err(Errno::NOEXEC) }
 }
 
-/// First and one past the last byte of the pages of the image.
-fn span(image: &[u8]) -> (usize, usize) {
-    let ends = segments(image).flatten().map(|s| (s.vaddr, s.vaddr + s.mem_len));
-    let (start, end) = ends.fold((usize::MAX, 0), |(start, end), (from, to)| (start.min(from), end.max(to)));
-    (start & !(PAGE_SIZE - 1), end.next_multiple_of(PAGE_SIZE))
+/// First and one past the last byte of the pages of a segment.
+fn span(segment: &Segment) -> (usize, usize) {
+    (segment.vaddr & !(PAGE_SIZE - 1), (segment.vaddr + segment.mem_len).next_multiple_of(PAGE_SIZE))
 }
 
 fn map(fd: i32, offset: u64, image: &[u8]) -> Result<()> {
-    let (start, end) = span(image);
+    for (done, segment) in segments(image).enumerate() {
+        let mapped = segment.and_then(|segment| {
+            reserve(span(&segment))?;
+            map_segment(fd, offset, &segment).inspect_err(|_| unmap(&segment))
+        });
+        if mapped.is_err() {
+            segments(image).take(done).flatten().for_each(|segment| unmap(&segment));
+            return mapped;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a range that is the kernel's and where nothing is mapped yet.
+fn reserve((start, end): (usize, usize)) -> Result<()> {
     let flags = (g::MAP_PRIVATE | g::MAP_ANONYMOUS | g::MAP_NORESERVE | g::MAP_FIXED_NOREPLACE) as usize;
-    // SAFETY: in the kernel's range, where nothing is mapped yet: NOREPLACE makes sure.
+    // SAFETY: NOREPLACE keeps whatever might be there.
     let at = check(unsafe { syscall6(g::__NR_mmap, start, end - start, 0, flags, usize::MAX, 0) })?;
     if at != start {
         // A host that does not know the flag took the address for a wish.
@@ -155,7 +169,7 @@ fn map(fd: i32, offset: u64, image: &[u8]) -> Result<()> {
         unsafe { syscall2(g::__NR_munmap, at, end - start) };
         return Err(Errno::EXIST);
     }
-    segments(image).try_for_each(|segment| map_segment(fd, offset, &segment?)).inspect_err(|_| unmap(image))
+    Ok(())
 }
 
 fn map_segment(fd: i32, offset: u64, segment: &Segment) -> Result<()> {
@@ -186,9 +200,9 @@ fn map_segment(fd: i32, offset: u64, segment: &Segment) -> Result<()> {
     Ok(())
 }
 
-/// Takes `map` back.
-fn unmap(image: &[u8]) {
-    let (start, end) = span(image);
+/// Takes the mapping of a segment back.
+fn unmap(segment: &Segment) {
+    let (start, end) = span(segment);
     // SAFETY: mapped by `map`, and not entered.
     unsafe { syscall2(g::__NR_munmap, start, end - start) };
 }

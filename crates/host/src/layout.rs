@@ -3,12 +3,19 @@
 //! ```text
 //! 0x4100_0000_0000  KERNEL_END
 //!                   guard
-//! 0x4020_0000_0000  ARENA_END
-//!                   heap, kernel stacks, signal stacks, anchors: one shared memfd, committed on touch
-//! 0x4010_0000_0000  ARENA_START
+//! 0x4010_0400_0000  end of the arena: one shared memfd, committed on touch
+//!                   further stacks, from the top down
+//!                   heap, from the bottom up
+//!                   `.data` and `.bss` of the image
+//! 0x4000_2000_0000  DATA_START
+//!                   kernel stacks, signal stacks, from the top down
+//! 0x4000_0400_0000  ARENA_START
 //!                   guard
-//! 0x4000_0000_0000  KERNEL_START = the kernel image (linked here, see `fncall-image/build.rs`)
+//! 0x4000_0000_0000  KERNEL_START = the kernel image (linked here, see `fncall-image/image.ld`)
 //! ```
+//!
+//! What each process touches in the first moments of its life lies within one GiB, which the host maps with one table
+//! of its second level, and the written data with the beginning of the heap in one huge page (`host::huge`).
 //!
 //! The range lies between the highest address the host gives to brk and non-PIE programs and the lowest it gives
 //! to PIE programs and mmap on x86-64 (`ELF_ET_DYN_BASE` is 0x5555_5555_4aaa), so the host never puts anything
@@ -19,7 +26,9 @@ pub const KERNEL_START: usize = 0x4000_0000_0000;
 /// First address behind the kernel.
 pub const KERNEL_END: usize = 0x4100_0000_0000;
 /// First address of the arena.
-pub const ARENA_START: usize = 0x4010_0000_0000;
+pub const ARENA_START: usize = KERNEL_START + (64 << 20);
+/// Where the image's data lie, in the arena; behind them begins the heap.
+pub const DATA_START: usize = KERNEL_START + (512 << 20);
 /// Size of the arena's address range; memory is committed when touched.
 pub const ARENA_LEN: usize = 64 << 30;
 /// The host's page size; the only one on x86-64.

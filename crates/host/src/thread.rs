@@ -25,12 +25,13 @@ use core::any::Any;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use linux_raw_sys::general as g;
 
-/// Bytes of a thread's signal stack: the host's largest frame, with AVX-512, and room for the handlers.
-pub(crate) const SIGNAL_STACK_LEN: usize = 64 << 10;
+/// Bytes of a thread's signal stack: the host's largest frame, with AVX-512, and room for the handlers. With the first
+/// pages of the kernel stack below they are the 64 KiB that the host maps around the page of a fault.
+pub(crate) const SIGNAL_STACK_LEN: usize = 48 << 10;
 
 /// Bytes of both stacks of a thread. They lie together, because a fork of the host copies every mapping there is; the
 /// kernel's may run over, into nothing, the other one holds what is known.
-const STACKS_LEN: usize = KERNEL_STACK_LEN + SIGNAL_STACK_LEN;
+pub(crate) const STACKS_LEN: usize = KERNEL_STACK_LEN + SIGNAL_STACK_LEN;
 
 /// What the new thread runs, once it is attached. Never returns.
 pub type Main = fn(Box<dyn Any + Send>) -> !;

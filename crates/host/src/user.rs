@@ -229,7 +229,10 @@ pub fn jump_entry() -> usize {
 /// Those of the host calls made; `EINVAL` from prctl(2) on hosts before Linux 5.11.
 pub fn attach_thread() -> Result<()> {
     let thread = Box::leak(Box::new(HostThread::new(Parker::of_this_thread())));
-    let stack = arena::stack(SIGNAL_STACK_LEN)?;
+    let stack = match crate::boot::take_signal_stack() {
+        Some(stack) => stack,
+        None => arena::stack(SIGNAL_STACK_LEN)?,
+    };
     attach(thread, stack, true)
 }
 
