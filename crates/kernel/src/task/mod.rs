@@ -10,20 +10,19 @@ pub mod exit;
 mod family;
 mod init;
 mod limits;
+mod pid;
 mod process;
 mod run;
 pub mod share;
 
-pub use clone::{
-    CloneArgs, NAMESPACES, PID_MAX, Reserved, clone, enter, last_pid, made, move_out, process_count,
-    set_last_pid,
-};
+pub use clone::{CloneArgs, NAMESPACES, Reserved, clone, enter, move_out};
 pub use cred::Cred;
 pub use current::{Current, current_task, signal_pending};
 pub use exec::{ExecError, Strings, execve, execveat};
 pub use family::{Usage, add_usage};
 pub use init::make_init;
 pub use limits::{Limits, Resource};
+pub use pid::{PID_MAX, last_pid, made, process_count, set_last_pid};
 pub use process::{
     ExecInfo, FIRST_PID, FsContext, Process, Task, Unshared, find_process, find_thread, processes, register,
     unregister,
