@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/personality.h>
 #include <sys/select.h>
 #include <sys/timerfd.h>
 
@@ -93,6 +94,29 @@ SECTION(ppoll_call) {
     raise(SIGALRM);
     T(ppoll(&f, 1, &t, &none));
     N(caught);
+}
+SECTION(sticky_timeouts) {
+    int p[2];
+    MUST(pipe(p));
+    fd_set r;
+    FD_ZERO(&r);
+    MUST(personality(STICKY_TIMEOUTS));
+    struct timeval t = {0, 2000};
+    T(S(select, 0, NULL, NULL, NULL, &t));
+    N(t.tv_usec);
+    struct timespec s = {0, 2000000};
+    T(S(pselect6, 0, NULL, NULL, NULL, &s, NULL));
+    N(s.tv_nsec);
+    T(S(ppoll, NULL, 0, &s, NULL, 8));
+    N(s.tv_nsec);
+    // And nothing begins anew after a handler.
+    struct sigaction a = {.sa_handler = on, .sa_flags = SA_RESTART};
+    sigaction(SIGALRM, &a, NULL);
+    struct itimerval it = {{0, 0}, {0, 5000}};
+    setitimer(ITIMER_REAL, &it, NULL);
+    s = (struct timespec){10, 0};
+    T(S(ppoll, NULL, 0, &s, NULL, 8));
+    MUST(personality(0));
 }
 SECTION(select_call) {
     int p[2];

@@ -219,6 +219,9 @@ pub(super) fn set_mask(cur: &Current<'_>, addr: usize, len: usize) -> Result<()>
     Ok(())
 }
 
+/// `STICKY_TIMEOUTS` of personality(2): the time that was left is not told.
+const STICKY_TIMEOUTS: u32 = 0x0400_0000;
+
 /// Puts the mask back, unless a handler is to run under the temporary one first, and tells by `put` how many
 /// nanoseconds were left (`poll_select_finish`).
 pub(super) fn finish(
@@ -231,9 +234,11 @@ pub(super) fn finish(
         signal::restore_mask(cur.task);
     }
     let Until::Time(Some(deadline)) = until else { return result };
+    let sticky = cur.process().personality.load(Relaxed) & STICKY_TIMEOUTS != 0;
     let left = deadline.saturating_sub(host::clock::monotonic_ns());
-    match put(left) {
-        // A time-out in read-only memory is no error, but then a restart would begin anew with all of it.
+    match if sticky { Err(Errno::FAULT) } else { put(left) } {
+        // A time-out in read-only memory, or one that is to stay, is no error, but then a restart would begin anew with all
+        // of it.
         Err(_) if result == Err(ERESTARTNOHAND) => Err(Errno::INTR),
         _ => result,
     }
