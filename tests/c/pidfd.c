@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
 #undef P_PIDFD
@@ -106,6 +108,75 @@ SECTION(file_of_it) {
     q = open(path, O_RDONLY);
     MUST(read(q, text, sizeof text - 1));
     IS(strstr(text, "\nPid:\t-1\nNSpid:\t-1\n") != NULL);
+}
+// PIDFD_GET_INFO. Control groups are left out: bit 4 of the mask.
+struct info { uint64_t mask, cgroup; uint32_t pid, tgid, ppid, ids[8]; int32_t exit_code; uint32_t coredump[2]; uint64_t more[5]; };
+#define GET_INFO(size) _IOC(_IOC_READ | _IOC_WRITE, 0xff, 11, size)
+static void show_info(const char *what, int fd, uint64_t mask, size_t size, int pid) {
+    struct info i;
+    memset(&i, 0x55, sizeof i);
+    i.mask = mask;
+    if (ioctl(fd, GET_INFO(size), &i) < 0) { printf("%s %llx %zu: %s\n", what, (long long)mask, size, ename(errno)); return; }
+    printf("%s %llx %zu: mask %llx, %d%d%d, status %x, core %x %x, then %llx %llx, ids", what, (long long)mask, size, (long long)i.mask & ~4, i.pid == (unsigned)pid,
+        i.tgid == (unsigned)pid, i.ppid == (unsigned)getpid(), i.exit_code, i.coredump[0], i.coredump[1], (long long)i.more[1], (long long)i.more[4]);
+    for (int n = 0; n < 8; n++) printf(" %d", i.ids[n]);
+    putchar('\n');
+}
+static _Atomic int thread_tid;
+static void *ends_when_told(void *go) {
+    char c;
+    thread_tid = S(gettid);
+    read(*(int *)go, &c, 1);
+    syscall(SYS_exit, 9);
+    return NULL;
+}
+SECTION(info) {
+    int child = child_that_waits(), fd = S(pidfd_open, child, 0), status;
+    static const size_t sizes[] = {64, 72, 88, 112};
+    for (int bit = -1; bit < 5; bit++) show_info("alive", fd, bit < 0 ? 0 : 1 << bit, 72, child);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) show_info("size", fd, 0x1f, sizes[i], child);
+    show_info("unknown", fd, 1ull << 40, 64, child);
+    T(ioctl(fd, GET_INFO(63), NULL));
+    T(ioctl(fd, GET_INFO(64), NULL));
+    T(ioctl(fd, GET_INFO(64), hole()));
+    T(ioctl(fd, _IOC(_IOC_READ, 0xff, 11, 64), NULL));
+    T(ioctl(fd, _IO(0xff, 12), NULL));
+    kill(child, SIGUSR1);
+    siginfo_t info;
+    waitid(P_PID, child, &info, WEXITED | WNOWAIT);
+    show_info("zombie", fd, 0x18, 72, child);
+    waitpid(child, &status, 0);
+    N(WTERMSIG(status));
+    show_info("gone", fd, 0, 64, child);
+    show_info("gone", fd, 0x1f, 72, child);
+    fflush(stdout);
+    child = fork();
+    if (!child) _exit(3);
+    fd = S(pidfd_open, child, 0);
+    waitpid(child, NULL, 0);
+    show_info("exited", fd, 8, 64, child);
+    int self = S(pidfd_open, getpid(), 0);
+    prctl(PR_SET_DUMPABLE, 0);
+    struct info own = {.mask = 16};
+    T(ioctl(self, GET_INFO(72), &own));
+    N(own.coredump[0]);
+    prctl(PR_SET_DUMPABLE, 1);
+    pthread_t t;
+    int go[2];
+    MUST(pipe(go));
+    pthread_create(&t, NULL, ends_when_told, go);
+    while (!thread_tid) sched_yield();
+    fd = S(pidfd_open, thread_tid, O_EXCL);
+    own.mask = 0;
+    T(ioctl(fd, GET_INFO(64), &own));
+    IS(own.pid == (unsigned)thread_tid && own.tgid == (unsigned)getpid());
+    write(go[1], "x", 1);
+    struct pollfd p = {fd, POLLIN, 0};
+    poll(&p, 1, -1);
+    own.mask = 8;
+    T(ioctl(fd, GET_INFO(64), &own));
+    X(own.mask & ~4);
+    X(own.exit_code);
 }
 SECTION(life_of_a_child) {
     siginfo_t si;

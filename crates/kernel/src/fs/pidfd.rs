@@ -4,6 +4,7 @@
 //! (`syscall::pidfd`, `syscall::clone`, `syscall::wait4`).
 
 use crate::task::{Process, Task, find_process};
+use crate::uaccess::{get, put, put_bytes};
 use crate::vfs::{
     File, FileOps, FileSystem, FileType, Inode, InodeRef, OpenFlags, PollEvents, PollTable, SetAttr, Stat,
     StatFs,
@@ -12,6 +13,7 @@ use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use host::mutex::OnceLock;
 use linux_raw_sys::general::O_EXCL;
 
@@ -35,6 +37,22 @@ impl Target {
     /// The whole process.
     pub fn process(process: &Arc<Process>) -> Target {
         Target { process: process.clone(), tid: process.pid }
+    }
+
+    /// A process or thread by its number. How a thread has ended is remembered from now on.
+    pub fn thread(process: Arc<Process>, tid: i32) -> Target {
+        if tid != process.pid {
+            process.family.remember_end(tid);
+        }
+        Target { process, tid }
+    }
+
+    /// The wait status of one that is gone for good.
+    fn end(&self) -> Option<i32> {
+        match self.is_other_thread() {
+            true => self.process.family.end_of(self.tid),
+            false => self.process.family.ended.lock().map(|(status, _)| status),
+        }
     }
 
     /// Whether it is a thread other than the first of its process.
@@ -136,6 +154,71 @@ impl Inode for PidInode {
     }
 }
 
+/// `struct pidfd_info` as words of 32 bits, the mask and `cgroupid` two each. What is not there stays zero: there are no
+/// control groups.
+type Info = [u32; 18];
+
+/// Bytes of the shortest one (`PIDFD_INFO_SIZE_VER0`).
+const INFO_SIZE: usize = 64;
+/// `PIDFD_GET_INFO` without the size.
+const PIDFD_GET_INFO: u32 = 0xc000_ff0b;
+const FS_IOC_GETVERSION: u32 = 0x8008_7601;
+/// What is told.
+const INFO_PID: u64 = 1;
+const INFO_CREDS: u64 = 2;
+const INFO_EXIT: u64 = 8;
+const INFO_COREDUMP: u64 = 16;
+
+impl PidFd {
+    /// `PIDFD_GET_INFO`: numbers and ids of what lives, on request the status of what was waited for, and whether a core
+    /// would be written.
+    fn get_info(&self, arg: usize, size: usize) -> Result<usize> {
+        if arg == 0 {
+            return Err(Errno::INVAL);
+        }
+        let wanted: u64 = get(arg)?;
+        let target = self.0.get().ok_or(Errno::SRCH)?;
+        let mut info = Info::default();
+        let mut told = wanted & INFO_COREDUMP;
+        if target.is_reaped() {
+            if wanted & INFO_EXIT == 0 {
+                return Err(Errno::SRCH);
+            }
+            if let Some(status) = target.end() {
+                told |= INFO_EXIT;
+                info[15] = status as u32;
+            }
+        } else {
+            let process = &target.process;
+            told |= INFO_PID | INFO_CREDS;
+            info[4] = target.tid as u32;
+            info[5] = process.pid as u32;
+            info[6] = process.ppid.load(Relaxed) as u32;
+            let cred = process.cred();
+            let ids =
+                [cred.uid, cred.gid, cred.euid, cred.egid, cred.suid, cred.sgid, cred.fsuid, cred.fsgid];
+            info[7..15].copy_from_slice(&ids);
+            if wanted & INFO_COREDUMP != 0 && !target.has_ended() {
+                // Skipped, as the user, as root.
+                info[16] =
+                    [2, 4, 8].get(process.dumpable.load(Relaxed) as usize).copied().unwrap_or_default();
+            }
+        }
+        info[..2].copy_from_slice(&[told as u32, (told >> 32) as u32]);
+        // What the caller knows, and zeros behind what is known here.
+        let mut bytes = [0; size_of::<Info>()];
+        for (to, word) in bytes.chunks_exact_mut(4).zip(info) {
+            to.copy_from_slice(&word.to_ne_bytes());
+        }
+        let known = size.min(bytes.len());
+        put_bytes(arg, &bytes[..known])?;
+        if usercopy::clear_user(arg.wrapping_add(known), size - known) != 0 {
+            return Err(Errno::FAULT);
+        }
+        Ok(0)
+    }
+}
+
 impl FileOps for PidFd {
     fn is_stream(&self) -> bool {
         true
@@ -150,6 +233,17 @@ impl FileOps for PidFd {
             PollEvents::READABLE
         } else {
             PollEvents::empty()
+        }
+    }
+
+    fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
+        let size = (command >> 16 & 0x3fff) as usize;
+        match (command & !(0x3fff << 16), command) {
+            (PIDFD_GET_INFO, _) if size >= INFO_SIZE => self.get_info(arg, size),
+            // Namespaces, which there are none of.
+            (_, 0xff01..=0xff0a) => Err(Errno::OPNOTSUPP),
+            (_, FS_IOC_GETVERSION) => put(arg, &0u32).map(|()| 0),
+            _ => Err(Errno::NOTTY),
         }
     }
 

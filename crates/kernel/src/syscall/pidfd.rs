@@ -45,7 +45,7 @@ pub fn sys_pidfd_open(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     if process.pid != pid && flags & PIDFD_THREAD == 0 {
         return Err(Errno::NOENT);
     }
-    Ok(install(cur, Target { process, tid: pid }, flags)? as usize)
+    Ok(install(cur, Target::thread(process, pid), flags)? as usize)
 }
 
 /// Whom a pidfd or a directory of /proc stands for, and whether as a thread.

@@ -183,7 +183,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         132 "utime" Full Some(super::utimensat::sys_utime), "";
         133 "mknod" Full Some(super::mknod::sys_mknod), "";
         134 "uselib" Missing None, "";
-        135 "personality" Partial Some(super::sched::sys_personality), "ADDR_NO_RANDOMIZE and READ_IMPLIES_EXEC count, the rest is kept as data";
+        135 "personality" Partial Some(super::sched::sys_personality), "ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC, STICKY_TIMEOUTS count, the rest is kept as data";
         136 "ustat" Missing None, "";
         137 "statfs" Full Some(super::statfs::sys_statfs), "";
         138 "fstatfs" Full Some(super::statfs::sys_fstatfs), "";
@@ -393,7 +393,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         431 "fsconfig" Missing None, "";
         432 "fsmount" Partial Some(super::mount::sys_privileged), "EPERM, as for an ordinary user";
         433 "fspick" Partial Some(super::mount::sys_privileged), "EPERM, as for an ordinary user";
-        434 "pidfd_open" Full Some(super::pidfd::sys_pidfd_open), "no ioctl(2) commands";
+        434 "pidfd_open" Full Some(super::pidfd::sys_pidfd_open), "ioctl(2) tells about it, but of no namespaces";
         435 "clone3" Partial Some(super::clone::sys_clone3), "as clone; CLONE_INTO_CGROUP answers EOPNOTSUPP";
         436 "close_range" Full Some(super::close_range::sys_close_range), "";
         437 "openat2" Full Some(super::openat2::sys_openat2), "";

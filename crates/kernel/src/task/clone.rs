@@ -258,7 +258,7 @@ fn new_task(
     }
     if let Some(reserved) = &args.reserved {
         // It was empty.
-        let _ = reserved.slot.set(pidfd::Target { process: process.clone(), tid });
+        let _ = reserved.slot.set(pidfd::Target::thread(process.clone(), tid));
     }
     process.tasks.lock().push(task.clone());
     task

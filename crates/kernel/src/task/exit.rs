@@ -216,6 +216,7 @@ pub fn thread_gone(task: &Arc<Task>, status: i32) -> bool {
     let last = tasks.is_empty();
     let heir = tasks.iter().find(|task| task.tid == task.process.pid).or(tasks.first()).map(|task| task.tid);
     drop(tasks);
+    task.process.family.note_end(task.tid, status);
     if let Some(heir) = heir {
         give_to_thread(task, heir);
     }

@@ -62,6 +62,8 @@ pub struct Family {
     /// Woken when the process or one of its threads has ended, and when it was waited for: pidfds look here. Also when
     /// it executes its first program: then its maker goes on, if that waits (`CLONE_VFORK`).
     pub pidfd_events: WaitQueue,
+    /// How threads that pidfds stand for have ended: number and wait status.
+    thread_ends: Mutex<Vec<(i32, Option<i32>)>>,
     /// Inode numbers of pidfds, by thread.
     pid_inodes: Mutex<Vec<(i32, u64)>>,
     /// What its first host thread lives on; dropped when the host process is gone.
@@ -84,6 +86,26 @@ impl Family {
     pub fn earlier_ns(&self) -> u64 {
         let usage = self.earlier_usage.lock();
         (usage[0] + usage[2]) as u64 * 1_000_000_000 + (usage[1] + usage[3]) as u64 * 1000
+    }
+
+    /// Asks for the end of a thread to be remembered.
+    pub fn remember_end(&self, tid: i32) {
+        let mut ends = self.thread_ends.lock();
+        // An earlier thread may have had the number.
+        ends.retain(|(each, _)| *each != tid);
+        ends.push((tid, None));
+    }
+
+    /// A thread has ended.
+    pub fn note_end(&self, tid: i32, status: i32) {
+        if let Some((_, end)) = self.thread_ends.lock().iter_mut().find(|(each, _)| *each == tid) {
+            *end = Some(status);
+        }
+    }
+
+    /// How a thread has ended, when somebody has asked for it before.
+    pub fn end_of(&self, tid: i32) -> Option<i32> {
+        self.thread_ends.lock().iter().find(|(each, _)| *each == tid)?.1
     }
 
     /// The inode number of pidfds of the thread `tid`.
