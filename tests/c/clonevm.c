@@ -656,6 +656,9 @@ static int burns(UNUSED void *arg) {
     return 0;
 }
 static int burns_and_executes(UNUSED void *arg) { burns(NULL); return executes(NULL); }
+static int burns_and_looks(UNUSED void *arg) { burns(NULL); execl("/proc/self/exe", "clonevm", "clock_of_what_executed", NULL); return 1; }
+// What is run by the section after it; by itself it has used next to nothing.
+SECTION(clock_of_what_executed) { IS(cpu() >= 0.3); IS(clock() >= 300000); }
 SECTION(processor_time) {
     double before = cpu();
     reap("child", started(0, burns, CLONE_VM | SIGCHLD));
@@ -665,6 +668,7 @@ SECTION(processor_time) {
     before = seconds(RUSAGE_CHILDREN);
     reap("executes", started(0, burns_and_executes, CLONE_VM | SIGCHLD));
     IS(seconds(RUSAGE_CHILDREN) - before >= 0.2);
+    reap("looks", started(0, burns_and_looks, CLONE_VM | SIGCHLD));
 }
 static int spends(UNUSED void *arg) {
     struct rlimit one = {1, 5};

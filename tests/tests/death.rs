@@ -118,6 +118,21 @@ const CHECKS: &[(&str, &str, Check)] = &[
         let program = program.display();
         bench.start(&format!("sleep 100 & echo ready; exec {program} 125"))?.ends_with(125, &[])
     }),
+    ("killed_child_that_shares_memory", "gcc", |bench| {
+        let mut run = bench.start(&format!("exec {} child", sharer()?))?;
+        run.kill_child(Signal::KILL)?;
+        run.prints(&["9 1"])?;
+        run.ends_with(3, &[])
+    }),
+    ("first_that_executes_beside_another_is_told", "gcc", |bench| {
+        let mut run = bench.start(&format!("exec {} executes", sharer()?))?;
+        kill_process(run.first(), Signal::TERM).map_err(text)?;
+        run.prints(&["told"])?;
+        run.ends_with(7, &[])
+    }),
+    ("first_that_executes_beside_another_is_killed", "gcc", |bench| {
+        bench.start(&format!("exec {} executes", sharer()?))?.kill_first_leaves_nothing()
+    }),
     ("started_with_sigchld_ignored", "bash", |bench| {
         let script = "sleep 100 & sleep 0.5; echo ready; wait $!; echo $?; exit 3";
         let mut run = bench.start_with("--ignore-signal=CHLD", &["bash", "-c", script])?;
@@ -138,6 +153,12 @@ fn main() {
         })
         .collect();
     suite::finish(&args, trials);
+}
+
+/// The program of `crash/sharer.c`.
+fn sharer() -> Result<String, String> {
+    let program = cc::compile(&cc::sources().join("crash/sharer.c"), Flavor::Glibc, &[]);
+    program.map(|program| program.display().to_string()).map_err(|e| format!("{e:?}"))
 }
 
 fn text(e: impl std::fmt::Display) -> String {

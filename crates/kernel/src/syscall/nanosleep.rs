@@ -104,11 +104,19 @@ fn sleep_on_cpu_clock(
                     remain,
                     RestartBlock {
                         run: |cur, args| {
-                            let clock = Clock { id: args[0] as i32, host: args[1] as i32 };
+                            let clock =
+                                Clock { id: args[0] as i32, host: args[1] as i32, earlier: args[4] as u64 };
                             let left = (args[2] as u64).saturating_sub(clock.now()?);
                             sleep_on_cpu_clock(cur, clock, left, false, args[3])
                         },
-                        args: [clock.id as usize, clock.host as usize, deadline as usize, remain, 0, 0],
+                        args: [
+                            clock.id as usize,
+                            clock.host as usize,
+                            deadline as usize,
+                            remain,
+                            clock.earlier as usize,
+                            0,
+                        ],
                     },
                 );
             }

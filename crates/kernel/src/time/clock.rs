@@ -30,6 +30,8 @@ pub struct Clock {
     pub id: i32,
     /// The same clock's number on the host, for the calling thread.
     pub host: i32,
+    /// Nanoseconds that it had counted in earlier host processes of the calling process.
+    pub earlier: u64,
 }
 
 impl Clock {
@@ -43,7 +45,10 @@ impl Clock {
             _ if id < 0 => cpu_clock(cur, id)?,
             _ => return Err(Errno::INVAL),
         };
-        Ok(Clock { id, host })
+        let own = matches!(host, HOST_PROCESS_USER | HOST_PROCESS_PROF | HOST_PROCESS_SCHED)
+            || id == g::CLOCK_PROCESS_CPUTIME_ID as i32;
+        let earlier = if own { cur.process().family.earlier_ns() } else { 0 };
+        Ok(Clock { id, host, earlier })
     }
 
     /// Nanoseconds now.
@@ -51,7 +56,7 @@ impl Clock {
     /// # Errors
     /// `EINVAL` when the host lacks the clock.
     pub fn now(self) -> Result<u64> {
-        now(self.host)
+        Ok(now(self.host)?.saturating_add(self.earlier))
     }
 
     /// Whether timers and sleeps may use it.
