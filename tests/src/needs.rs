@@ -28,6 +28,7 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("perl", "perl"),
     ("lua5.4", "lua5.4"),
     ("sqlite3", "sqlite3"),
+    ("fio", "fio"),
     ("git", "git"),
     ("file", "file"),
     ("readelf", "binutils"),

@@ -15,6 +15,9 @@ pub fn sqlite(all: &mut Collection) {
     );
     all.both(|n| Case::new(n, ["sqlite3", "test.db"]).needs(&["sqlite3"]).opaque("test.db").stdin((0..5000).map(|i| format!("insert into t values({i},'row {i}');\n")).fold("create table t(a,b); begin;\n".to_owned(), |s, l| s + &l) + "commit; select count(*), sum(a) from t; delete from t where a%2; vacuum; select count(*) from t;\n"), "sqlite::statements");
     all.both(|n| Case::new(n, ["sqlite3", "test.db", "create table t(a); insert into t values(1); insert into t values(2); update t set a=a+1; select * from t; drop table t;"]).needs(&["sqlite3"]).opaque("test.db"), "sqlite::small-transactions");
+    // libaio: writes and reads back what it wrote, sixteen requests at a time; the fifth field is the error.
+    let fio = "fio --name=t --ioengine=libaio --rw=randrw --bs=4k --size=2m --iodepth=16 --verify=crc32c --minimal | cut -d';' -f 5; rm -f t.0.0 local-t-0-verify.state; ls";
+    all.both(|n| Case::new(n, ["bash", "-c", fio]).needs(&["fio"]).seconds(60), "fio::libaio");
     all.both(|n| Case::new(n, ["sqlite3", "test.db", "pragma journal_mode=wal; create table t(a); insert into t values(1),(2); select sum(a) from t; pragma wal_checkpoint; pragma integrity_check;"]).needs(&["sqlite3"]).opaque("test.db"), "sqlite::write-ahead-log");
     let make = |dir: &Path| {
         host(dir, &["sqlite3", "old.db", "create table t(a,b); insert into t values(1,'x'),(2,'y');"])

@@ -11,6 +11,7 @@
 //! --write DIR  hostfs     the host's directory, changed for real
 //! ```
 
+pub mod aio;
 pub mod anon;
 pub mod devfs;
 pub mod devpts;

@@ -7,8 +7,10 @@ use super::vma::{Backing, PAGE_SIZE, VmFlags, Vma};
 use crate::Errno;
 use crate::sysctl::{INT_MAX, Sysctl};
 use crate::vfs::{File, FileType};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use host::mutex::Mutex;
 use linux_raw_sys::general as g;
@@ -25,6 +27,9 @@ pub struct AddressSpace {
     pub(super) code_epoch: AtomicU64,
     /// Another process has lived in it, and may still do so.
     lent: AtomicBool,
+    /// What belongs to it but is no memory, by an address of its own: the contexts of io_setup(2)
+    /// (`mm_struct.ioctx_table`). Not inherited by a fork.
+    pub attached: Mutex<BTreeMap<usize, Arc<dyn Any + Send + Sync>>>,
 }
 
 /// What the lock guards.
@@ -153,6 +158,7 @@ impl AddressSpace {
         Arc::new(AddressSpace {
             inner: Mutex::new(copy),
             code_epoch: AtomicU64::new(self.code_epoch.load(Relaxed)),
+            attached: Mutex::default(),
             lent: AtomicBool::new(false),
         })
     }
@@ -188,6 +194,13 @@ impl AddressSpace {
         };
         self.code_epoch.fetch_add(1, Relaxed);
         removed.iter().for_each(Vma::tell_unmapped);
+        self.detach();
+    }
+
+    /// Lets go of what is attached.
+    fn detach(&self) {
+        let attached = core::mem::take(&mut *self.attached.lock());
+        drop(attached);
     }
 
     /// The end of the last process that has it (`exit_mmap`): what was mapped is let go of in the books; the host
@@ -195,6 +208,7 @@ impl AddressSpace {
     pub fn release(&self) {
         let tree = core::mem::take(&mut self.inner.lock().tree);
         tree.iter().for_each(Vma::tell_unmapped);
+        self.detach();
     }
 
     /// How many mappings there are of files that `is` picks.

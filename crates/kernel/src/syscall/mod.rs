@@ -3,6 +3,7 @@
 mod accept;
 mod access;
 mod adjtimex;
+mod aio;
 mod arch_prctl;
 mod at;
 mod bind;

@@ -90,17 +90,26 @@ pub fn sys_ioprio_get(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     values.min().map(|value| value as usize).ok_or(Errno::SRCH)
 }
 
-/// ioprio_set(2)
-pub fn sys_ioprio_set(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
-    let value = args.u32(2);
-    let own = cur.cred();
+/// Whether `cred` may use a class and level of ioprio_set(2) (`ioprio_check_cap`).
+///
+/// # Errors
+/// `EPERM`, `EINVAL`.
+pub(super) fn check_ioprio(cred: &task::Cred, value: u32) -> Result<()> {
     match (value >> CLASS_SHIFT & CLASS_MASK, value & LEVEL_MASK) {
-        (CLASS_RT, _) if !own.capable(CAP_SYS_ADMIN) && !own.capable(CAP_SYS_NICE) => {
+        (CLASS_RT, _) if !cred.capable(CAP_SYS_ADMIN) && !cred.capable(CAP_SYS_NICE) => {
             return Err(Errno::PERM);
         }
         (CLASS_RT | CLASS_BE | CLASS_IDLE, _) | (CLASS_NONE, 0) => {}
         _ => return Err(Errno::INVAL),
     }
+    Ok(())
+}
+
+/// ioprio_set(2)
+pub fn sys_ioprio_set(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
+    let value = args.u32(2);
+    let own = cur.cred();
+    check_ioprio(&own, value)?;
     let tasks = targets(cur, args.i32(0).wrapping_sub(1), args.i32(1))?;
     if tasks.is_empty() {
         return Err(Errno::SRCH);

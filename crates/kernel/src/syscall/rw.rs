@@ -36,7 +36,7 @@ impl<'a> Buffer<'a> {
 
     /// Bytes in all.
     #[inline]
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Buffer::One(segment) => segment.len,
             Buffer::Many(segments) => segments.iter().map(|s| s.len).sum(),

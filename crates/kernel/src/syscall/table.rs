@@ -254,11 +254,11 @@ static TABLE: [Option<Entry>; COUNT] = {
         203 "sched_setaffinity" Full Some(super::sched::sys_sched_setaffinity), "";
         204 "sched_getaffinity" Full Some(super::sched::sys_sched_getaffinity), "";
         205 "set_thread_area" Missing None, "";
-        206 "io_setup" Missing None, "";
-        207 "io_destroy" Missing None, "";
-        208 "io_getevents" Missing None, "";
-        209 "io_submit" Missing None, "";
-        210 "io_cancel" Missing None, "";
+        206 "io_setup" Full Some(super::aio::sys_io_setup), "";
+        207 "io_destroy" Full Some(super::aio::sys_io_destroy), "";
+        208 "io_getevents" Full Some(super::aio::sys_io_getevents), "";
+        209 "io_submit" Partial Some(super::aio::sys_io_submit), "POLL of timers and host descriptors completes when io_getevents is called";
+        210 "io_cancel" Full Some(super::aio::sys_io_cancel), "";
         211 "get_thread_area" Missing None, "";
         212 "lookup_dcookie" Missing None, "";
         213 "epoll_create" Full Some(super::epoll::sys_epoll_create), "";
@@ -381,7 +381,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         330 "pkey_alloc" Full Some(super::pkeys::sys_pkey_alloc), "as on a processor without protection keys";
         331 "pkey_free" Full Some(super::pkeys::sys_pkey_free), "as on a processor without protection keys";
         332 "statx" Partial Some(super::statx::sys_statx), "no mount id";
-        333 "io_pgetevents" Missing None, "";
+        333 "io_pgetevents" Full Some(super::aio::sys_io_pgetevents), "";
         334 "rseq" Partial Some(super::set_tid_address::sys_rseq), "refused with ENOSYS, which every libc takes";
         424 "pidfd_send_signal" Full Some(super::pidfd::sys_pidfd_send_signal), "";
         425 "io_uring_setup" Missing None, "";

@@ -26,6 +26,8 @@ use Entry::{DropCaches, LastPid, Numbers, PipeSize, Told};
 
 /// By path below /proc/sys.
 static ENTRIES: &[(&str, Entry)] = &[
+    ("fs/aio-max-nr", Numbers(&[&fs::aio::MAX_NR])),
+    ("fs/aio-nr", Told(fs::aio::nr)),
     ("fs/dir-notify-enable", Numbers(&[&dnotify::ENABLED])),
     ("fs/inotify/max_queued_events", Numbers(&[&fs::inotify::MAX_QUEUED_EVENTS])),
     ("fs/inotify/max_user_instances", Numbers(&[&fs::inotify::MAX_USER_INSTANCES])),
