@@ -1,6 +1,10 @@
 // mq_open(2), mq_unlink(2), mq_timedsend(2), mq_timedreceive(2), mq_notify(2), mq_getsetattr(2). One flavour, because
 // the host counts the bytes of all queues of a user, so that two runs at once would see each other.
 #include "facts.h"
+#include <linux/netlink.h>
+#include <mqueue.h>
+#include <semaphore.h>
+#include <sys/socket.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -270,6 +274,78 @@ SECTION(notify) {
     T(S(mq_notify, q, &e));
     e.sigev_signo = q;
     T(S(mq_notify, q, &e));
+}
+static volatile int called;
+static sem_t told;
+static void by_thread(union sigval v) { called = v.sival_int; sem_post(&told); }
+static int wait_told(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += 5;
+    return sem_timedwait(&told, &t);
+}
+// A message to a socket, whose last byte says what has happened.
+SECTION(notify_by_socket) {
+    int q = make(0, O_RDWR, 3, 100), s = MUST(socket(AF_NETLINK, SOCK_RAW, 0)), u = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
+    char cookie[32], b[64];
+    for (int i = 0; i < 32; i++) cookie[i] = 'a' + i % 26;
+    gone(0);
+    struct sigevent e = {.sigev_notify = SIGEV_THREAD, .sigev_signo = u, .sigev_value.sival_ptr = cookie};
+    T(S(mq_notify, q, &e));
+    e.sigev_signo = s;
+    T(S(mq_notify, q, &e));
+    T(S(mq_notify, q, &e));
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", q);
+    T(recv(s, b, sizeof b, MSG_DONTWAIT));
+    OK(snd(q, "x", 1));
+    struct sockaddr_nl from;
+    socklen_t n = sizeof from;
+    long got = T(recvfrom(s, b, sizeof b, MSG_DONTWAIT, (struct sockaddr *)&from, &n));
+    if (got > 0) show_bytes("cookie", b, got);
+    N(from.nl_pid); N(n);
+    OK(snd(q, "y", 1));
+    T(recv(s, b, sizeof b, MSG_DONTWAIT));
+    rcv(q); rcv(q);
+    T(S(mq_notify, q, &e));
+    T(S(mq_notify, q, NULL));
+    got = T(recv(s, b, sizeof b, MSG_DONTWAIT));
+    if (got > 0) show_bytes("cookie", b, got);
+    T(S(mq_notify, q, NULL));
+    T(recv(s, b, sizeof b, MSG_DONTWAIT));
+    // Closing any descriptor of it takes it back, too.
+    T(S(mq_notify, q, &e));
+    close(dup(q));
+    got = T(recv(s, b, sizeof b, MSG_DONTWAIT));
+    if (got > 0) show_bytes("cookie", b, got);
+    T(S(mq_notify, q, &e));
+    close(s);
+    OK(snd(q, "x", 1));
+    close(q); close(u);
+}
+SECTION(notify_by_thread) {
+    MUST(sem_init(&told, 0, 0));
+    char slashed[80];
+    snprintf(slashed, sizeof slashed, "/%s", own(0));
+    struct mq_attr a = {.mq_maxmsg = 3, .mq_msgsize = 100};
+    mqd_t q = MUST(mq_open(slashed, O_RDWR | O_CREAT | O_EXCL, 0600, &a));
+    struct sigevent e = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = by_thread, .sigev_value.sival_int = 42};
+    char b[100];
+    for (int i = 0; i < 3; i++) {
+        e.sigev_value.sival_int = 42 + i;
+        T(mq_notify(q, &e));
+        T(mq_notify(q, &e));
+        T(mq_send(q, "x", 1, 0));
+        T(wait_told());
+        N(called);
+        T(mq_receive(q, b, sizeof b, NULL));
+    }
+    T(mq_notify(q, &e));
+    T(mq_notify(q, NULL));
+    T(mq_send(q, "x", 1, 0));
+    IS(sem_trywait(&told) == -1);
+    mq_close(q);
+    mq_unlink(slashed);
 }
 SECTION(owner_ends) {
     struct sigevent e = {.sigev_notify = SIGEV_NONE};

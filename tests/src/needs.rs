@@ -54,6 +54,10 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("uptime", "procps"),
     ("vmstat", "procps"),
     ("w", "procps"),
+    ("ip", "iproute2"),
+    ("ss", "iproute2"),
+    ("netstat", "net-tools"),
+    ("ifconfig", "net-tools"),
 ];
 
 /// A file of CPython's own test suite.

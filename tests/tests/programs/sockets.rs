@@ -36,6 +36,48 @@ if __name__ == '__main__':
         print(dict(d))
 ";
 
+/// Tools that list devices, routes and sockets. The host has more of each, so they are asked for `lo` and their own.
+fn devices(all: &mut Collection) {
+    let ip: &[(&str, &str)] = &[
+        ("address", "ip -4 addr show dev lo; ip -o addr show dev lo | grep -c 'inet6 ::1/128 scope host'"),
+        ("link", "ip link show dev lo; ip link show dev nope; ip -br link show dev lo"),
+        ("route", "ip route show table local dev lo; ip route get 127.0.0.1; ip route show table 77"),
+        ("json", "ip -4 -j addr show dev lo"),
+        ("change", "ip link set dev lo up && echo up; ip addr add 10.0.0.1/8 dev nope"),
+    ];
+    for (name, program) in ip {
+        let title = format!("sockets::ip-{name}");
+        all.add(Case::new(title, ["sh", "-c", program]).needs(&["ip"]));
+    }
+    all.add(
+        Case::new("sockets::ifconfig", ["sh", "-c", "ifconfig lo | grep -v packets; netstat -i | head -2"])
+            .needs(&["ifconfig", "netstat"]),
+    );
+    let listed: &[(&str, &[&str], &str)] = &[
+        (
+            "ss-tcp",
+            &["python3", "ss"],
+            "import socket,subprocess\ns=socket.create_server(('127.0.0.1',0)); p=str(s.getsockname()[1]); c=socket.create_connection(('127.0.0.1',p)); d,_=s.accept(); c.send(b'abc')\nfor a in (['-ltnH','sport = :'+p],['-tnH','dport = :'+p],['-tnH','sport = :'+p+' and dst 127.0.0.0/8'],['-tnH','dport = :'+p+' and dst 10.0.0.0/8']):\n o=subprocess.run(['ss']+a,stdout=-1,text=True).stdout.replace(p,'PORT').split('\\n'); print([l.split()[:3] for l in o])",
+        ),
+        (
+            "ss-unix",
+            &["python3", "ss"],
+            "import socket,subprocess\ns=socket.socket(1,5); s.bind('\\0fncall-ss-test'); s.listen(3)\nprint([l.split()[:5] for l in subprocess.run(['ss','-xlnH'],stdout=-1,text=True).stdout.split('\\n') if 'fncall-ss-test' in l])",
+        ),
+        (
+            "netstat",
+            &["python3", "netstat"],
+            "import socket,subprocess\ns=socket.create_server(('127.0.0.1',0)); u=socket.socket(2,2); u.bind(('127.0.0.1',0)); p=[str(x.getsockname()[1]) for x in (s,u)]\nfor l in subprocess.run(['netstat','-an'],stdout=-1,text=True).stdout.split('\\n'):\n w=l.split()\n if len(w)>3 and any(w[3]=='127.0.0.1:'+x for x in p): print(w[:3],w[4:])",
+        ),
+        ("if-nameindex", &["python3"], "import socket; print([x for x in socket.if_nameindex() if x[0]==1])"),
+    ];
+    for (name, needs, program) in listed {
+        all.add(Case::new(format!("sockets::{name}"), [PYTHON, "-c", program]).needs(needs));
+    }
+    let program = "const a=require('os').networkInterfaces().lo; console.log(a[0]);";
+    all.add(Case::new("sockets::node-interfaces", ["node", "-e", program]).needs(&["node"]));
+}
+
 pub fn sockets(all: &mut Collection) {
     let programs: &[(&str, &str)] = &[
         (
@@ -89,6 +131,7 @@ pub fn sockets(all: &mut Collection) {
             &format!("sockets::python-{name}"),
         );
     }
+    devices(all);
     for method in ["fork", "spawn", "forkserver"] {
         all.add(
             Case::new(format!("sockets::python-pool-{method}"), [PYTHON, "pool.py", method])

@@ -2,6 +2,8 @@
 //! files.
 
 use super::msg::Message;
+use crate::net::ProtocolRef;
+use crate::net::netlink::NetlinkSocket;
 use crate::signal::{self, SigInfo};
 use crate::sync::{Deadline, WaitQueue, wait_until};
 use crate::sysctl::{INT_MAX, Sysctl};
@@ -37,13 +39,37 @@ const PRIORITY_COST: u64 = 48;
 /// `SI_MESGQ`
 const SI_MESGQ: i32 = -3;
 
+/// Bytes of a [`Cookie`] (`NOTIFY_COOKIE_LEN`); the last tells what has happened.
+pub const COOKIE_LEN: usize = 32;
+/// What goes to the socket of who is notified by a thread.
+pub type Cookie = [u8; COOKIE_LEN];
+/// A message has come (`NOTIFY_WOKENUP`).
+const WOKEN: u8 = 1;
+/// Nothing will come any more (`NOTIFY_REMOVED`).
+const REMOVED: u8 = 2;
+
 /// What is done when a message comes to an empty queue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub enum Notify {
     /// Nothing (`SIGEV_NONE`).
     None,
     /// A signal, with its value (`SIGEV_SIGNAL`).
     Signal(i32, u64),
+    /// A message to a netlink(7) socket, where a thread of the C library waits (`SIGEV_THREAD`).
+    Thread(ProtocolRef, Cookie),
+}
+
+impl Notify {
+    /// Tells a thread, if it is to be told.
+    fn tell_thread(&self, event: u8) {
+        if let Notify::Thread(socket, cookie) = self
+            && let Some(socket) = NetlinkSocket::of(socket)
+        {
+            let mut cookie = *cookie;
+            cookie[COOKIE_LEN - 1] = event;
+            socket.deliver(&cookie);
+        }
+    }
 }
 
 /// What changes, under the queue's lock.
@@ -220,6 +246,9 @@ impl Queue {
             None => wait_until(&self.writable, deadline(), put)?,
         };
         self.readable.wake_all(PollEvents::READABLE);
+        if let Some((_, notify)) = &notify {
+            notify.tell_thread(WOKEN);
+        }
         if let Some((pid, Notify::Signal(signo, value))) = notify
             && let Some(owner) = find_process(pid)
             && signo != 0
@@ -274,16 +303,25 @@ impl Queue {
     /// `EBUSY` when another process has asked.
     pub fn notify(&self, pid: i32, what: Option<Notify>) -> Result<()> {
         let mut state = self.state.lock();
-        let owner = state.notify.map(|(owner, _)| owner);
+        let owner = state.notify.as_ref().map(|(owner, _)| *owner);
         match what {
-            None if owner == Some(pid) => state.notify = None,
+            None if owner == Some(pid) => {
+                let removed = state.notify.take();
+                drop(state);
+                if let Some((_, removed)) = removed {
+                    removed.tell_thread(REMOVED);
+                }
+            }
             None => {}
             // One that has ended without closing is no longer asked for.
             Some(_) if owner.is_some_and(|owner| find_process(owner).is_some()) => return Err(Errno::BUSY),
             Some(what) => {
-                state.notify = Some((pid, what));
+                let old = state.notify.replace((pid, what));
                 let now = now();
                 (state.times[0], state.times[2]) = (now, now);
+                drop(state);
+                // Which may be the last of a socket.
+                drop(old);
             }
         }
         Ok(())
@@ -303,14 +341,12 @@ impl Queue {
     /// What a read of its file says.
     pub fn text(&self) -> Vec<u8> {
         let state = self.state.lock();
-        let (pid, signo) = match state.notify {
-            Some((pid, Notify::Signal(signo, _))) => (pid, signo),
-            Some((pid, Notify::None)) => (pid, 0),
-            None => (0, 0),
-        };
-        let kind = match state.notify {
-            Some((_, Notify::None)) => 1,
-            _ => 0,
+        // What is in `sigev_notify`.
+        let (pid, kind, signo) = match &state.notify {
+            Some((pid, Notify::Signal(signo, _))) => (*pid, 0, *signo),
+            Some((pid, Notify::None)) => (*pid, 1, 0),
+            Some((pid, Notify::Thread(..))) => (*pid, 2, 0),
+            None => (0, 0, 0),
         };
         alloc::format!("QSIZE:{:<10} NOTIFY:{kind:<5} SIGNO:{signo:<5} NOTIFY_PID:{pid:<6}\n", state.bytes)
             .into_bytes()

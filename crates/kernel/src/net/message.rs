@@ -131,6 +131,16 @@ impl Outgoing<'_> {
     }
 }
 
+/// A further control message that was received.
+pub struct Control {
+    /// Whose it is (`SOL_*`, `IPPROTO_*`).
+    pub level: u32,
+    /// What it is.
+    pub kind: u32,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
 /// How to receive, and what came beside the bytes.
 pub struct Incoming {
     /// How. `DONTWAIT` is set for a descriptor with `O_NONBLOCK`.
@@ -145,6 +155,8 @@ pub struct Incoming {
     pub files: Vec<Arc<File>>,
     /// Answer: the sender, when `SO_PASSCRED` is set.
     pub credentials: Option<Credentials>,
+    /// Answer: what else the receiver has asked for.
+    pub controls: Vec<Control>,
 }
 
 impl Incoming {
@@ -157,6 +169,7 @@ impl Incoming {
             from: None,
             files: Vec::new(),
             credentials: None,
+            controls: Vec::new(),
         }
     }
 

@@ -10,15 +10,19 @@
 //! `EAFNOSUPPORT`, as a kernel built without it. Numbers and structs of the system calls are taken apart in
 //! `syscall`; here addresses are bytes and control messages are [`Outgoing`] and [`Incoming`].
 
+mod device;
 pub mod inet;
+mod list;
 mod message;
+pub mod netlink;
 pub mod options;
+pub mod proc;
 mod sock;
 mod socket;
 pub mod unix;
 
-pub use message::{Address, Credentials, Incoming, MsgFlags, Names, Outgoing};
-pub use sock::{Charge, Held, Kind, Patience, SendSpace, Shutdown, Sock};
+pub use message::{Address, Control, Credentials, Incoming, MsgFlags, Names, Outgoing};
+pub use sock::{Charge, Held, Kind, Patience, SendSpace, Shutdown, Sock, Status};
 pub use socket::{Socket, new_file, of_file};
 
 use crate::vfs::{PollEvents, PollTable};
@@ -42,10 +46,11 @@ pub trait Family: Sync {
 }
 
 /// All families there are.
-static FAMILIES: [&dyn Family; 3] = [
+static FAMILIES: [&dyn Family; 4] = [
     &unix::UnixFamily,
     &inet::InetFamily(linux_raw_sys::net::AF_INET as u16),
     &inet::InetFamily(linux_raw_sys::net::AF_INET6 as u16),
+    &netlink::NetlinkFamily,
 ];
 
 /// The family with this number.

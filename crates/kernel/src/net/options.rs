@@ -257,6 +257,15 @@ fn timeout(value: Argument) -> Result<u64> {
     }
 }
 
+/// The same of a value that is right.
+pub fn timeval_ns(value: [u8; 16]) -> u64 {
+    let whole = u128::from_ne_bytes(value);
+    match (whole as u64, (whole >> 64) as u64) {
+        (0, 0) => u64::MAX,
+        (sec, usec) => sec.saturating_mul(1_000_000_000).saturating_add(usec.saturating_mul(1000)),
+    }
+}
+
 fn timeval(ns: u64) -> [u8; 16] {
     let (sec, usec) = match ns {
         u64::MAX => (0, 0),

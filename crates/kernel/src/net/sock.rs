@@ -17,8 +17,21 @@ pub enum Kind {
     Stream = 1,
     /// `SOCK_DGRAM`
     Dgram = 2,
+    /// `SOCK_RAW`
+    Raw = 3,
     /// `SOCK_SEQPACKET`
     SeqPacket = 5,
+}
+
+/// Where a socket of connections is in its life (`sk_state`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Not connected.
+    Closed,
+    /// listen(2)
+    Listening,
+    /// Connected.
+    Established,
 }
 
 bitflags::bitflags! {
@@ -58,6 +71,8 @@ pub struct Sock {
     pub space: Arc<SendSpace>,
     /// Number of the inode of the open file; 0 before there is one.
     pub ino: AtomicU64,
+    /// Owner of that inode.
+    pub uid: AtomicU32,
     /// Permission bits of that inode, which a name made by bind(2) gets (`SOCK_INODE(sock)->i_mode`).
     pub mode: AtomicU32,
     error: AtomicI32,
@@ -75,6 +90,7 @@ impl Sock {
             readers: WaitQueue::new(),
             space: Arc::default(),
             ino: AtomicU64::new(0),
+            uid: AtomicU32::new(0),
             mode: AtomicU32::new(0o777),
             error: AtomicI32::new(0),
             shutdown: AtomicU32::new(0),
@@ -161,7 +177,11 @@ pub struct Patience {
 }
 
 impl Patience {
-    fn new(nonblock: bool, timeout_ns: u64) -> Patience {
+    /// None at all.
+    pub const NONE: Patience = Patience { nonblock: true, deadline: None };
+
+    /// `timeout_ns` as [`Options::receive_timeout_ns`] has it.
+    pub fn new(nonblock: bool, timeout_ns: u64) -> Patience {
         match timeout_ns {
             _ if nonblock => Patience { nonblock, deadline: None },
             0 => Patience { nonblock: true, deadline: None },
@@ -184,10 +204,18 @@ impl Patience {
     /// `EAGAIN` when it must not block, or not that long; [`ERESTARTSYS`], which is `EINTR` when there is a time
     /// limit (`sock_intr_errno`).
     pub fn wait<T>(&self, queue: &WaitQueue, ready: impl FnMut() -> Option<T>) -> Result<T> {
+        self.sleep(|deadline| wait_until(queue, deadline, ready))
+    }
+
+    /// Sleeps by `sleep`, which is told until when.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn sleep<T>(&self, sleep: impl FnOnce(Deadline) -> Result<T>) -> Result<T> {
         if self.nonblock {
             return Err(Errno::AGAIN);
         }
-        match wait_until(queue, self.deadline, ready) {
+        match sleep(self.deadline) {
             Err(Errno::TIMEDOUT) => Err(Errno::AGAIN),
             Err(ERESTARTSYS) if self.deadline.is_some() => Err(Errno::INTR),
             result => result,

@@ -1,6 +1,6 @@
 //! A socket as an open file, and its inode (`net/socket.c`, sockfs).
 
-use super::{Incoming, Outgoing, Protocol, ProtocolRef};
+use super::{Incoming, Outgoing, Protocol, ProtocolRef, device};
 use crate::vfs::{
     File, FileOps, FileSystem, FileType, Inode, InodeRef, OpenFlags, PollEvents, PollTable, SetAttr, Stat,
     StatFs, TimeSpec, WriteAt,
@@ -53,6 +53,7 @@ struct SocketInode {
 pub fn new_file(protocol: ProtocolRef, uid: u32, gid: u32, flags: OpenFlags) -> Arc<File> {
     let ino = NEXT_INO.fetch_add(1, Relaxed);
     protocol.sock().ino.store(ino, Relaxed);
+    protocol.sock().uid.store(uid, Relaxed);
     let stat = Stat {
         dev: DEV,
         ino,
@@ -99,6 +100,9 @@ impl Inode for SocketInode {
         if let Some(mode) = attr.mode {
             self.protocol.sock().mode.store(mode & 0o7777, Relaxed);
         }
+        if let Some(uid) = attr.uid {
+            self.protocol.sock().uid.store(uid, Relaxed);
+        }
         // The permission bits are the protocol's, as long as there is no name to have others.
         self.stat.lock().change(&SetAttr { mode: None, ..*attr }, TimeSpec::now());
         Ok(())
@@ -139,7 +143,10 @@ impl FileOps for Socket {
     }
 
     fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
-        self.protocol.ioctl(command, arg)
+        match self.protocol.ioctl(command, arg) {
+            Err(Errno::NOTTY) => device::ioctl(self.protocol.sock().family, command, arg),
+            result => result,
+        }
     }
 }
 

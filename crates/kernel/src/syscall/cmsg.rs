@@ -122,13 +122,16 @@ impl Room {
     pub(super) fn store(mut self, cur: &Current<'_>, message: &mut Incoming) -> usize {
         let files = core::mem::take(&mut message.files);
         if self.at == 0 {
-            if !files.is_empty() || message.credentials.is_some() {
+            if !files.is_empty() || !message.controls.is_empty() || message.credentials.is_some() {
                 message.answer |= MsgFlags::CTRUNC;
             }
             return 0;
         }
+        for control in core::mem::take(&mut message.controls) {
+            self.put((control.level, control.kind), &control.content, &mut message.answer);
+        }
         if let Some(credentials) = message.credentials {
-            self.put(SCM_CREDENTIALS, &credentials.to_bytes(), &mut message.answer);
+            self.put((SOL_SOCKET, SCM_CREDENTIALS), &credentials.to_bytes(), &mut message.answer);
         }
         if !files.is_empty() {
             let cloexec = message.flags.contains(MsgFlags::CMSG_CLOEXEC);
@@ -146,12 +149,12 @@ impl Room {
         self.used += len;
     }
 
-    fn put_header(&self, kind: u32, len: usize) -> Result<()> {
-        put(self.at, &[len as u64, u64::from(SOL_SOCKET) | u64::from(kind) << 32])
+    fn put_header(&self, (level, kind): (u32, u32), len: usize) -> Result<()> {
+        put(self.at, &[len as u64, u64::from(level) | u64::from(kind) << 32])
     }
 
     /// `put_cmsg`
-    fn put(&mut self, kind: u32, content: &[u8], answer: &mut MsgFlags) {
+    fn put(&mut self, kind: (u32, u32), content: &[u8], answer: &mut MsgFlags) {
         if self.left < HEADER {
             *answer |= MsgFlags::CTRUNC;
             return;
@@ -180,7 +183,7 @@ impl Room {
             }
             count += 1;
         }
-        if count > 0 && self.put_header(SCM_RIGHTS, HEADER + count * 4).is_ok() {
+        if count > 0 && self.put_header((SOL_SOCKET, SCM_RIGHTS), HEADER + count * 4).is_ok() {
             self.advance(HEADER + count * 4);
         }
         count

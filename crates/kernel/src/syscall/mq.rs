@@ -1,9 +1,11 @@
 //! mq_open(2), mq_unlink(2), mq_timedsend(2), mq_timedreceive(2), mq_notify(2), mq_getsetattr(2).
 
 use super::futex::deadline;
+use super::sockaddr::socket;
 use crate::fs::mqueue::{MqueueFs, Node, OpenQueue};
-use crate::ipc::mqueue::{self, MQ_PRIO_MAX, Notify, Queue};
+use crate::ipc::mqueue::{self, COOKIE_LEN, MQ_PRIO_MAX, Notify, Queue};
 use crate::ipc::msg::Message;
+use crate::net::netlink::NetlinkSocket;
 use crate::sync::Deadline;
 use crate::task::{Cred, Current, Resource};
 use crate::time::clock;
@@ -18,8 +20,6 @@ use linux_raw_sys::general as g;
 
 /// `NAME_MAX`
 const NAME_MAX: usize = 255;
-/// `NOTIFY_COOKIE_LEN`
-const COOKIE_LEN: usize = 32;
 
 /// Checks a name: one component, without the slash that the C library takes off.
 fn check_name(name: &[u8]) -> Result<()> {
@@ -172,13 +172,11 @@ pub fn sys_mq_notify(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
                 g::SIGEV_NONE => Notify::None,
                 g::SIGEV_SIGNAL if (0..=64).contains(&signo) => Notify::Signal(signo, value),
                 g::SIGEV_THREAD => {
-                    get_bytes(&mut [0; COOKIE_LEN], value as usize)?;
-                    let file = cur.file(signo)?;
-                    // It would have to be a netlink socket, and there is none.
-                    return Err(match file.kind() {
-                        crate::vfs::FileType::Socket => Errno::INVAL,
-                        _ => Errno::NOTSOCK,
-                    });
+                    let mut cookie = [0; COOKIE_LEN];
+                    get_bytes(&mut cookie, value as usize)?;
+                    let protocol = socket(cur, signo)?.protocol;
+                    NetlinkSocket::of(&protocol).ok_or(Errno::INVAL)?.wait_for_room()?;
+                    Notify::Thread(protocol, cookie)
                 }
                 _ => return Err(Errno::INVAL),
             })

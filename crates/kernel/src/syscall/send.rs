@@ -10,7 +10,7 @@ use crate::vfs::MAX_RW_COUNT;
 use crate::{Errno, Result};
 use host::io::{IoSrc, MAX_SEGMENTS};
 use linux_raw_sys::general::SIGPIPE;
-use linux_raw_sys::net::AF_UNIX;
+use linux_raw_sys::net::{AF_NETLINK, AF_UNIX};
 
 /// `sendto(sockfd, buf, len, flags, dest_addr, addrlen)`
 pub fn sys_sendto(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
@@ -77,8 +77,8 @@ fn send_message(cur: &Current<'_>, socket: &OpenSocket, at: usize, flags: MsgFla
     if header.name != 0 {
         get_address(to.0, to.1)?;
     }
-    let takes_rights = socket.protocol.sock().family == AF_UNIX as u16;
-    let sent = match takes_rights {
+    let takes_any = [AF_UNIX as u16, AF_NETLINK as u16].contains(&socket.protocol.sock().family);
+    let sent = match takes_any {
         true => cmsg::read(cur, header.control, header.control_len)?,
         // No other family takes any.
         false if header.control_len >= cmsg::HEADER => return Err(Errno::INVAL),

@@ -89,7 +89,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         38 "setitimer" Full Some(super::setitimer::sys_setitimer), "";
         39 "getpid" Full Some(super::getpid::sys_getpid), "";
         40 "sendfile" Full Some(super::sendfile::sys_sendfile), "";
-        41 "socket" Partial Some(super::socket::sys_socket), "AF_UNIX; TCP and UDP of AF_INET and AF_INET6 over the loopback; others EAFNOSUPPORT";
+        41 "socket" Partial Some(super::socket::sys_socket), "AF_UNIX; TCP and UDP of AF_INET and AF_INET6 over the loopback; AF_NETLINK: routes, sock_diag; others EAFNOSUPPORT";
         42 "connect" Full Some(super::connect::sys_connect), "";
         43 "accept" Full Some(super::accept::sys_accept), "";
         44 "sendto" Partial Some(super::send::sys_sendto), "no MSG_OOB";
@@ -292,7 +292,7 @@ static TABLE: [Option<Entry>; COUNT] = {
         241 "mq_unlink" Full Some(super::mq::sys_mq_unlink), "";
         242 "mq_timedsend" Full Some(super::mq::sys_mq_timedsend), "";
         243 "mq_timedreceive" Full Some(super::mq::sys_mq_timedreceive), "";
-        244 "mq_notify" Partial Some(super::mq::sys_mq_notify), "no SIGEV_THREAD, which wants a netlink socket";
+        244 "mq_notify" Full Some(super::mq::sys_mq_notify), "";
         245 "mq_getsetattr" Full Some(super::mq::sys_mq_getsetattr), "";
         246 "kexec_load" Missing None, "";
         247 "waitid" Full Some(super::wait4::sys_waitid), "";

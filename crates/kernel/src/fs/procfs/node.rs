@@ -7,6 +7,7 @@ use super::text::Text;
 use super::usage::Whose;
 use super::{ProcFs, fds, locks, machine, process, sysctl};
 use crate::ipc::proc as ipc;
+use crate::net::proc::FILES as NET;
 use crate::task::access::{self, Ids, may_access};
 use crate::task::{Cred, Process, Task, find_process, find_thread, processes};
 use crate::vfs::{
@@ -54,9 +55,6 @@ enum What {
 }
 
 const LINKS: [&str; 3] = ["cwd", "exe", "root"];
-/// A file of /proc/PID/net, and what writes it.
-type NetFile = (&'static str, fn() -> Vec<u8>);
-const NET: [NetFile; 1] = [("unix", crate::net::unix::list::text)];
 /// Directories of /proc/PID.
 const DIRS: [&str; 5] = ["fd", "fdinfo", "net", "ns", "task"];
 

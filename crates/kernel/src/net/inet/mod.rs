@@ -8,6 +8,7 @@
 //!
 //! Left out: what can only be seen on a network (routing, multicast, raw sockets, `TIME_WAIT`), out-of-band data.
 
+pub mod list;
 mod port;
 mod tcp;
 mod udp;
@@ -63,7 +64,7 @@ const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 /// `::`
 const ANY6: [u8; 16] = [0; 16];
 /// `::1`
-const LOOPBACK6: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+pub const LOOPBACK6: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 fn mapped(ip: [u8; 4]) -> [u8; 16] {
     let mut out = [0; 16];

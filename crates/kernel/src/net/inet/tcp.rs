@@ -3,11 +3,12 @@
 //! A connection is made when it is asked for, whether or not that may block: connect(2) that must not block still
 //! answers `EINPROGRESS`, as over Linux's loopback, and what became of it is told by poll(2) and `SO_ERROR`.
 
+use super::list::{self, Facts};
 use super::port::{Ports, Sharing};
 use super::{Endpoint, Options, is_unspecified};
 use crate::net::options::{Argument, Value};
 use crate::net::{
-    Address, Held, Incoming, Kind, MsgFlags, Names, Outgoing, Protocol, ProtocolRef, Shutdown, Sock,
+    Address, Held, Incoming, Kind, MsgFlags, Names, Outgoing, Protocol, ProtocolRef, Shutdown, Sock, Status,
 };
 use crate::uaccess::put;
 use crate::vfs::{PollEvents, PollTable};
@@ -31,13 +32,6 @@ const PIECE: usize = 4096;
 
 static PORTS: Ports<Tcp> = Ports::new();
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    Closed,
-    Listening,
-    Established,
-}
-
 struct State {
     status: Status,
     dead: bool,
@@ -55,6 +49,8 @@ struct State {
     fin_received: bool,
     fin_sent: bool,
     embryos: VecDeque<Arc<Tcp>>,
+    /// What listen(2) was told, only to be shown.
+    backlog: usize,
     /// The outcome of a connect(2) that did not block was not asked for yet.
     reported: bool,
 }
@@ -72,7 +68,7 @@ pub struct Tcp {
 impl Tcp {
     /// A socket by itself.
     pub fn new(family: u16) -> Arc<Tcp> {
-        Arc::new_cyclic(|me| Tcp {
+        let socket = Arc::new_cyclic(|me| Tcp {
             me: me.clone(),
             sock: Sock::new(family, Kind::Stream, super::TCP),
             options: Options::new(family, true),
@@ -89,10 +85,32 @@ impl Tcp {
                 fin_received: false,
                 fin_sent: false,
                 embryos: VecDeque::new(),
+                backlog: 0,
                 reported: true,
             }),
             turn: Mutex::new(()),
-        })
+        });
+        list::TCP.enter(&socket);
+        socket
+    }
+
+    /// What every socket has.
+    pub fn common(&self) -> &Sock {
+        &self.sock
+    }
+
+    /// What the lists show of it, if it is in them.
+    pub fn facts(&self) -> Option<Facts> {
+        let state = self.state.lock();
+        let (shown, receive, send) = match (state.status, state.fin_sent, state.fin_received) {
+            (Status::Listening, ..) => (list::LISTEN, state.embryos.len(), state.backlog),
+            (Status::Established, false, false) => (list::ESTABLISHED, state.len, 0),
+            (Status::Established, true, false) => (list::FIN_WAIT2, state.len, 0),
+            // The end counts as a byte.
+            (Status::Established, false, true) => (list::CLOSE_WAIT, state.len + 1, 0),
+            _ => return None,
+        };
+        Some(Facts { state: shown, local: state.local, remote: state.remote, receive, send })
     }
 
     fn sharing(&self) -> Sharing {
@@ -289,7 +307,7 @@ impl Protocol for Tcp {
         Err(Errno::INPROGRESS)
     }
 
-    fn listen(&self, _backlog: usize) -> Result<()> {
+    fn listen(&self, backlog: usize) -> Result<()> {
         if self.state.lock().status == Status::Established {
             return Err(Errno::INVAL);
         }
@@ -297,6 +315,7 @@ impl Protocol for Tcp {
         PORTS.listen(&self.me, at.port)?;
         let mut state = self.state.lock();
         state.status = Status::Listening;
+        state.backlog = backlog;
         Ok(())
     }
 
@@ -592,5 +611,11 @@ impl Protocol for Tcp {
             peer.sock.wake_everybody();
         }
         embryos.iter().for_each(|embryo| embryo.release());
+    }
+}
+
+impl Drop for Tcp {
+    fn drop(&mut self) {
+        list::TCP.leave(self);
     }
 }

@@ -1,5 +1,6 @@
 //! UDP (udp(7)): messages straight into the receiver's queue, or nowhere.
 
+use super::list::{self, Facts};
 use super::port::{Ports, Sharing};
 use super::{Endpoint, INET, Options, is_unspecified};
 use crate::net::options::{Argument, Value};
@@ -50,12 +51,27 @@ pub struct Udp {
 impl Udp {
     /// A socket by itself.
     pub fn new(family: u16) -> Arc<Udp> {
-        Arc::new_cyclic(|me| Udp {
+        let socket = Arc::new_cyclic(|me| Udp {
             me: me.clone(),
             sock: Sock::new(family, Kind::Dgram, super::UDP),
             options: Options::new(family, false),
             state: Mutex::default(),
-        })
+        });
+        list::UDP.enter(&socket);
+        socket
+    }
+
+    /// What every socket has.
+    pub fn common(&self) -> &Sock {
+        &self.sock
+    }
+
+    /// What the lists show of it, if it has an address.
+    pub fn facts(&self) -> Option<Facts> {
+        let state = self.state.lock();
+        state.bound?;
+        let shown = if state.remote.is_some() { list::ESTABLISHED } else { list::CLOSE };
+        Some(Facts { state: shown, local: state.local, remote: state.remote, receive: state.used, send: 0 })
     }
 
     /// The address it has, or gets now.
@@ -273,5 +289,11 @@ impl Protocol for Udp {
         if let Some(at) = bound {
             PORTS.leave(&self.me, at.port);
         }
+    }
+}
+
+impl Drop for Udp {
+    fn drop(&mut self) {
+        list::UDP.leave(self);
     }
 }

@@ -25,6 +25,7 @@ mod tests;
 
 use super::{
     Address, Credentials, Family, Incoming, Kind, Names, Outgoing, Protocol, ProtocolRef, Shutdown, Sock,
+    Status,
 };
 use crate::sync::WaitQueue;
 use crate::task::Cred;
@@ -67,13 +68,6 @@ impl Family for UnixFamily {
         };
         Ok(UnixSocket::new(kind, protocol))
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    Closed,
-    Listening,
-    Established,
 }
 
 struct State {
@@ -130,7 +124,7 @@ impl UnixSocket {
             room: WaitQueue::new(),
             flights: AtomicUsize::new(0),
         });
-        list::enter(&socket);
+        list::ALL.enter(&socket);
         socket
     }
 
@@ -303,6 +297,6 @@ impl Protocol for UnixSocket {
 
 impl Drop for UnixSocket {
     fn drop(&mut self) {
-        list::leave(self);
+        list::ALL.leave(self);
     }
 }

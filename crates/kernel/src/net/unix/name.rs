@@ -28,10 +28,21 @@ pub struct Name {
     /// `sun_path`: a path with its NUL, or an abstract name from its NUL on.
     bytes: Vec<u8>,
     /// The node of a path; kept, so that its inode keeps the slot.
-    _node: Option<Arc<Dentry>>,
+    node: Option<Arc<Dentry>>,
 }
 
 impl Name {
+    /// `sun_path`.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Device and number of the node of a path.
+    pub fn node(&self) -> Option<(u64, u64)> {
+        let stat = self.node.as_ref()?.inode().stat().ok()?;
+        Some((stat.dev, stat.ino))
+    }
+
     /// As /proc/net/unix shows it: NULs as `@`, without the last one of a path.
     pub fn display(&self) -> Vec<u8> {
         let shown = self.bytes.strip_suffix(b"\0").filter(|_| self.bytes[0] != 0).unwrap_or(&self.bytes);
@@ -126,7 +137,7 @@ fn bind_path(socket: &UnixSocket, names: &dyn Names, mut path: Vec<u8>, taken: b
         let _ = slot.set(Arc::new(socket.me.clone()));
     }
     path.push(0);
-    socket.state.lock().name = Some(Arc::new(Name { bytes: path, _node: Some(node) }));
+    socket.state.lock().name = Some(Arc::new(Name { bytes: path, node: Some(node) }));
     Ok(())
 }
 
@@ -141,7 +152,7 @@ fn bind_abstract(socket: &UnixSocket, bytes: Vec<u8>) -> Result<bool> {
     if table.contains_key(&key) {
         return Err(Errno::ADDRINUSE);
     }
-    state.name = Some(Arc::new(Name { bytes: key.1.clone(), _node: None }));
+    state.name = Some(Arc::new(Name { bytes: key.1.clone(), node: None }));
     table.insert(key, socket.me.clone());
     Ok(true)
 }
