@@ -41,6 +41,7 @@ const COMMANDS: &[(u32, usize)] = &[
     (c::TIOCSWINSZ, WINSIZE),
     (c::TIOCOUTQ, INT),
     (c::FIONREAD, INT),
+    (c::SIOCATMARK, INT),
     (c::TIOCGETD, INT),
     (c::TIOCGEXCL, INT),
     (c::TIOCEXCL, NUMBER),

@@ -10,6 +10,7 @@ mod ioctl;
 mod memfd;
 pub mod name;
 mod rw;
+mod socket;
 mod xattr;
 
 pub use attr::{
@@ -21,6 +22,7 @@ pub use epoll::HostEpoll;
 pub use ioctl::SETTINGS_LEN;
 pub use memfd::memfd_create;
 pub use rw::{PollFd, poll_now};
+pub use socket::{HostAddress, Received};
 
 use crate::{Errno, Result, check, syscall1, syscall3, syscall4};
 use alloc::vec::Vec;

@@ -12,6 +12,7 @@
 
 mod device;
 pub mod inet;
+mod inherited;
 mod list;
 mod message;
 pub mod netlink;
@@ -21,9 +22,10 @@ mod sock;
 mod socket;
 pub mod unix;
 
+pub use inherited::HostSocket;
 pub use message::{Address, Control, Credentials, Incoming, MsgFlags, Names, Outgoing};
 pub use sock::{Charge, Held, Kind, Patience, SendSpace, Shutdown, Sock, Status};
-pub use socket::{Socket, new_file, of_file};
+pub use socket::{Socket, new_file, of_file, open_file};
 
 use crate::vfs::{PollEvents, PollTable};
 use crate::{Errno, Result};
@@ -149,6 +151,10 @@ pub trait Protocol: Any + Send + Sync {
     /// `EOPNOTSUPP`, `ENOPROTOOPT`.
     fn set_option(&self, level: i32, name: u32, value: options::Argument) -> Result<()> {
         Err(Errno::OPNOTSUPP)
+    }
+    /// Whether [`option`](Self::option) and [`set_option`](Self::set_option) also answer for `SOL_SOCKET`.
+    fn has_all_options(&self) -> bool {
+        false
     }
     /// Whether it listens (`SO_ACCEPTCONN`).
     fn listens(&self) -> bool {

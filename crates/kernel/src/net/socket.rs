@@ -66,6 +66,11 @@ pub fn new_file(protocol: ProtocolRef, uid: u32, gid: u32, flags: OpenFlags) -> 
         ..Stat::default()
     };
     let inode: InodeRef = Arc::new(SocketInode { protocol: protocol.clone(), stat: Mutex::new(stat) });
+    open_file(protocol, inode, flags)
+}
+
+/// An open file for a socket whose inode is there already. Of `flags` counts `O_NONBLOCK`.
+pub fn open_file(protocol: ProtocolRef, inode: InodeRef, flags: OpenFlags) -> Arc<File> {
     let flags = OpenFlags::RDWR | flags & OpenFlags::NONBLOCK;
     File::new(Box::new(Socket { protocol }), inode, None, flags)
 }

@@ -15,7 +15,8 @@ pub fn sys_getsockopt(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let value = |len: i32| -> Result<Value> {
         Ok(Value { addr: args.usize(3), len_addr, len: usize::try_from(len).map_err(|_| Errno::INVAL)? })
     };
-    if level == SOL_SOCKET as i32 {
+    let plain = level == SOL_SOCKET as i32 && !socket.protocol.has_all_options();
+    if plain {
         options::read(&*socket.protocol, name, value(get(len_addr)?)?)?;
     } else {
         // Who has no such level does not look at the room.
@@ -31,7 +32,8 @@ pub fn sys_setsockopt(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     let (level, name) = (args.i32(1), args.u32(2));
     let len = usize::try_from(args.i32(4)).map_err(|_| Errno::INVAL)?;
     let value = Argument { addr: args.usize(3), len };
-    if level == SOL_SOCKET as i32 {
+    let plain = level == SOL_SOCKET as i32 && !socket.protocol.has_all_options();
+    if plain {
         options::set(socket.protocol.sock(), &cur.cred(), name, value)?;
     } else {
         socket.protocol.set_option(level, name, value)?;

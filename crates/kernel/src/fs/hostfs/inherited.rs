@@ -1,4 +1,5 @@
-//! Files over descriptors that the instance was started with: terminals, pipes, sockets, files.
+//! Files over descriptors that the instance was started with: terminals, pipes, files. What sockets do is in
+//! `net::inherited`; here they only have their inode.
 //!
 //! The open file is shared with processes outside, so its position and its `O_NONBLOCK` are the host's. What is special
 //! about terminals is in `fs::tty::host`.
@@ -6,6 +7,7 @@
 use crate::fs::host_stat;
 use crate::fs::tty::host::terminal_behind;
 use crate::fs::tty::{self, Terminal};
+use crate::net::{self, HostSocket};
 use crate::sync::{Waiter, interrupted, sleep_on};
 use crate::vfs::{
     File, FileOps, FileSystem, FileType, HOST_POSITION, Inode, InodeRef, MmapSource, OpenFlags, PollEvents,
@@ -25,6 +27,12 @@ use linux_raw_sys::general as g;
 /// Those of statx(2) and fcntl(2).
 pub fn inherited(fd: HostFd) -> Result<Arc<File>> {
     let fd = Arc::new(fd);
+    if host_stat::kind(&fd.stat()?) == FileType::Socket {
+        let flags = OpenFlags::from_bits_retain(fd.flags()?);
+        let protocol = HostSocket::new(fd.clone())?;
+        let inode = Arc::new(Inherited { fd, kind: FileType::Socket });
+        return Ok(net::open_file(protocol, inode, flags));
+    }
     let (ops, node) = OpenInherited::new(fd.clone())?;
     let flags = OpenFlags::from_bits_retain(fd.flags()?);
     // The terminal has a node in our own /dev/pts, so that ttyname(3) finds it.
