@@ -2,6 +2,8 @@
 // epoll(7): level, edge, oneshot; on pipes, eventfd, timerfd, signalfd, epoll itself.
 #include "facts.h"
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -269,4 +271,47 @@ SECTION(waiting) {
     T(S(epoll_pwait2, ep, &e, 1, &ts, NULL, 8));
     ts.tv_nsec = -1;
     T(S(epoll_pwait2, ep, &e, 1, &ts, NULL, 8));
+}
+
+// ---- EPOLLEXCLUSIVE: of instances that watch the same file one is told ---------------------------------------------
+static _Atomic int woken, slept, last;
+static void *sleeps_alone(void *flags) {
+    int own = epoll_create1(0);
+    struct epoll_event e = {.events = EPOLLIN | (uint32_t)(uintptr_t)flags};
+    MUST(epoll_ctl(own, EPOLL_CTL_ADD, p[0], &e));
+    slept++;
+    MUST(epoll_wait(own, &e, 1, -1));
+    last = e.events;
+    woken++;
+    close(own);
+    return NULL;
+}
+static void told(const char *what, uint32_t flags) {
+    enum { THREADS = 5 };
+    pthread_t t[THREADS];
+    scenery();
+    woken = slept = 0;
+    for (int i = 0; i < THREADS; i++) pthread_create(&t[i], NULL, sleeps_alone, (void *)(uintptr_t)flags);
+    while (slept < THREADS) sched_yield();
+    sleep_ms(100);
+    MUST(write(p[1], "x", 1));
+    while (woken < (flags ? 1 : THREADS)) sched_yield();
+    sleep_ms(50);
+    printf("%s: %d", what, woken);
+    char c;
+    MUST(read(p[0], &c, 1));
+    if (woken == 1) {
+        MUST(write(p[1], "x", 1));
+        while (woken < 2) sched_yield();
+        sleep_ms(50);
+        printf(", then %d", woken);
+    }
+    close(p[1]);
+    for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
+    printf(", at the end %d\n", woken);
+}
+SECTION(exclusive) {
+    told("level", EPOLLEXCLUSIVE);
+    told("edge", EPOLLEXCLUSIVE | EPOLLET);
+    told("not exclusive", 0);
 }

@@ -14,6 +14,12 @@ use host::park::Parker;
 pub trait Wake: Send + Sync {
     /// Something happened; `events` says what, as far as the waker knows.
     fn wake(&self, events: PollEvents);
+
+    /// As [`wake`](Self::wake), with all others of a queue. Those of whom one is enough do nothing when `taken` is set, and
+    /// set it.
+    fn wake_among(&self, events: PollEvents, _taken: &mut bool) {
+        self.wake(events);
+    }
 }
 
 /// A point on the monotonic clock, in nanoseconds, until which to wait; `None`: for ever.
@@ -94,8 +100,9 @@ impl WaitQueue {
                 None => more.push(waiter.clone()),
             }
         }
+        let mut taken = false;
         for waiter in few.iter().flatten().chain(&more) {
-            waiter.wake(events);
+            waiter.wake_among(events, &mut taken);
         }
     }
 

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
 use host::file::HostFd;
 use host::mutex::Mutex;
+use linux_raw_sys::general::EPOLLEXCLUSIVE;
 
 /// One watched descriptor.
 pub(super) struct Item {
@@ -68,6 +69,19 @@ impl Wake for Item {
         if let (Some(instance), Some(item)) = (self.instance.upgrade(), self.me.upgrade()) {
             instance.mark(item);
             instance.wake();
+        }
+    }
+
+    /// `EPOLLEXCLUSIVE`: one instance in which somebody sleeps is enough, unless it is an end, which all must see.
+    fn wake_among(&self, events: PollEvents, taken: &mut bool) {
+        let end = events.is_empty() || events.intersects(PollEvents::HUP | PollEvents::ERR);
+        if self.events.load(SeqCst) & EPOLLEXCLUSIVE == 0 || end {
+            return self.wake(events);
+        }
+        if events.bits() & self.interest() != 0 && !*taken {
+            let sleeps = self.instance.upgrade().is_some_and(|instance| !instance.sleepers.is_empty());
+            self.wake(events);
+            *taken = sleeps;
         }
     }
 }
