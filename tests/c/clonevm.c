@@ -769,4 +769,10 @@ SECTION(wrong_mixes) {
     T(syscall(SYS_clone3, &into, sizeof into));
     into.cgroup = open("/dev/null", O_RDONLY);
     T(syscall(SYS_clone3, &into, sizeof into));
+    // Other mistakes come first.
+    into.flags |= CLONE_SIGHAND;
+    T(syscall(SYS_clone3, &into, sizeof into));
+    into.flags = CLONE_INTO_CGROUP | CLONE_PIDFD, into.pidfd = (uintptr_t)hole();
+    T(syscall(SYS_clone3, &into, sizeof into));
+    T(syscall(SYS_clone3, &into, 80));
 }

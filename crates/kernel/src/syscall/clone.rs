@@ -42,8 +42,6 @@ const CSIGNAL: u64 = 0xff;
 const SIZES: [usize; 2] = [64, 88];
 /// `MAX_PID_NS_LEVEL`
 const MAX_PID_NS_LEVEL: u64 = 32;
-/// `f_type` of the file system of control groups, version 2.
-const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
 
 /// clone3(2): `struct clone_args` and its size.
 pub fn sys_clone3(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
@@ -89,9 +87,6 @@ pub fn sys_clone3(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
     if set_tid_size > 1 || set_tid_size == 1 && tids[0] < 1 {
         return Err(Errno::INVAL);
     }
-    if into_cgroup {
-        check_cgroup(cur, cgroup as i32)?;
-    }
     let clone_args = CloneArgs {
         flags: flags & !CLONE_INTO_CGROUP,
         exit_signal: exit_signal as u32,
@@ -101,14 +96,8 @@ pub fn sys_clone3(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         tls: tls as usize,
         pidfd: pidfd as usize,
         set_tid: tids[0],
+        cgroup: into_cgroup.then_some(cgroup as i32),
         ..CloneArgs::default()
     };
     clone(cur, &clone_args)
-}
-
-/// Control groups are the host's, and nothing is moved between them from here.
-fn check_cgroup(cur: &Current<'_>, fd: i32) -> Result<()> {
-    let file = cur.file_or_path(fd)?;
-    let is_group = file.inode.is_dir() && file.inode.file_system().statfs()?.kind == CGROUP2_SUPER_MAGIC;
-    Err(if is_group { Errno::OPNOTSUPP } else { Errno::BADF })
 }

@@ -46,6 +46,8 @@ pub struct CloneArgs {
     pub pidfd: usize,
     /// The number the child shall have; 0: any (`set_tid` of clone3(2)).
     pub set_tid: i32,
+    /// The descriptor of the control group it shall be in (`CLONE_INTO_CGROUP` of clone3(2)).
+    pub cgroup: Option<Fd>,
     /// The descriptor of `CLONE_PIDFD`, made before there is a process to stand for; `clone` fills it in.
     pub reserved: Option<Reserved>,
 }
@@ -122,7 +124,9 @@ pub fn clone(cur: &mut Current<'_>, args: &CloneArgs) -> Result<usize> {
     if has(g::CLONE_PIDFD) {
         args.reserved = Some(reserve_pidfd(cur, &args)?);
     }
-    let result = if has(g::CLONE_VFORK)
+    let result = if let Err(errno) = args.cgroup.map_or(Ok(()), |fd| check_cgroup(cur, fd)) {
+        Err(errno)
+    } else if has(g::CLONE_VFORK)
         && has(g::CLONE_VM)
         && !has(g::CLONE_THREAD)
         && !cur.process().family.borrowed.load(Relaxed)
@@ -160,6 +164,18 @@ fn check_flags(args: &CloneArgs) -> Result<()> {
         return Err(Errno::INVAL);
     }
     Ok(())
+}
+
+/// Control groups are the host's, and nothing is moved between them from here.
+///
+/// # Errors
+/// Always: `EBADF` for what is none, `EOPNOTSUPP`.
+fn check_cgroup(cur: &Current<'_>, fd: Fd) -> Result<()> {
+    /// `f_type` of the file system of control groups, version 2.
+    const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
+    let file = cur.file_or_path(fd)?;
+    let is_group = file.inode.is_dir() && file.inode.file_system().statfs()?.kind == CGROUP2_SUPER_MAGIC;
+    Err(if is_group { Errno::OPNOTSUPP } else { Errno::BADF })
 }
 
 /// Makes the descriptor of `CLONE_PIDFD` and tells the program its number.
