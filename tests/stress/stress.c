@@ -142,6 +142,42 @@ SECTION(ten_thousand_threads) {
     threads(2500 * factor());
     mark("after");
 }
+// Processes that share their memory: some have threads and children of their own, some execute a program, some are killed.
+static char sharer_stacks[16][65536] __attribute__((aligned(16)));
+static _Atomic int sharers_done;
+static int counts_one(void *arg) { (void)arg; sharers_done++; return 0; }
+static int sharer(void *arg) {
+    long n = (long)arg;
+    char *const argv[] = {"true", NULL};
+    if (n % 16 == 3) clone(counts_one, sharer_stacks[8 + n % 8] + 65536, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, NULL);
+    if (n % 16 == 7) { pid_t pid = fork(); if (!pid) _exit(0); waitpid(pid, NULL, 0); }
+    if (n % 16 == 9) execv("/bin/true", argv);
+    if (n % 16 == 11) for (;;) pause();
+    sharers_done++;
+    return n % 16 == 11;
+}
+static void sharers(int count) {
+    int bad = 0;
+    for (long n = 0; n < count; n += 8) {
+        pid_t pids[8];
+        for (long k = 0; k < 8; k++) {
+            pids[k] = clone(sharer, sharer_stacks[k] + 65536, CLONE_VM | SIGCHLD | (n & 8 ? CLONE_FILES | CLONE_SIGHAND : 0), (void *)(n + k));
+            if (pids[k] < 0) { printf("clone: %s\n", ename(errno)); return; }
+        }
+        for (long k = 0; k < 8; k++) {
+            int status = -1, killed = (n + k) % 16 == 11;
+            if (killed) kill(pids[k], SIGKILL);
+            bad += waitpid(pids[k], &status, 0) != pids[k] || (killed ? !WIFSIGNALED(status) : status != 0);
+        }
+    }
+    N(bad);
+}
+SECTION(thousands_of_sharers) {
+    sharers(800);
+    mark("before");
+    sharers(4000 * factor());
+    mark("after");
+}
 // Processes, threads, pipes, shared mappings and files at once, ended by a signal in the middle of it.
 static void messy(int count) {
     int bad = 0;

@@ -17,7 +17,8 @@ use fncall_tests::suite;
 use libtest_mimic::{Completion, Trial};
 
 /// Sections that say `mark before` and `mark after`.
-const MARKED: &[&str] = &["ten_thousand_processes", "ten_thousand_threads", "killed_in_the_middle"];
+const MARKED: &[&str] =
+    &["ten_thousand_processes", "ten_thousand_threads", "thousands_of_sharers", "killed_in_the_middle"];
 
 /// How much memory may grow between the marks, in bytes: what an allocator and caches need to settle, and far below a
 /// page for each of the thousands of processes and threads in between.
