@@ -30,10 +30,10 @@ pub(super) fn read_file(path: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let mut buf = [0; 2048];
     loop {
-        match file.read(&mut IoDst::kernel(&mut buf), None) {
+        // Not to be interrupted: a signal that waits is delivered only after this.
+        match file.read_at(&mut IoDst::kernel(&mut buf), text.len() as u64, usize::MAX) {
             Ok(0) => return Some(text),
             Ok(count) => text.extend_from_slice(&buf[..count]),
-            Err(host::Errno::INTR) => {}
             Err(_) => return None,
         }
     }

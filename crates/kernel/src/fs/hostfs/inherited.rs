@@ -179,10 +179,14 @@ impl OpenInherited {
         }
         loop {
             match io() {
-                Err(Errno::INTR) => {
-                    interrupted()?;
-                    self.check_host(events)?;
-                }
+                Err(Errno::INTR) => match interrupted() {
+                    // No signal interrupts the transfer of a regular file: it waits until that is done.
+                    Err(_) if self.kind == FileType::Regular => {}
+                    other => {
+                        other?;
+                        self.check_host(events)?;
+                    }
+                },
                 Err(Errno::AGAIN) if !nonblock => {
                     let waiter = Waiter::current();
                     let mut table = PollTable::register(&waiter);

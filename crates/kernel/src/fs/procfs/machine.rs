@@ -90,7 +90,7 @@ pub fn read_file(path: &[u8]) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut buf = alloc::vec![0; 16 << 10];
     loop {
-        let count = fd.read(&mut IoDst::kernel(&mut buf), Some(text.len() as u64))?;
+        let count = fd.read_at(&mut IoDst::kernel(&mut buf), text.len() as u64, usize::MAX)?;
         if count == 0 {
             return Ok(text);
         }

@@ -39,7 +39,7 @@ impl FileOps for ProcMem {
             return Ok(0);
         }
         let mut bytes = alloc::vec![0; len];
-        let count = self.host.read(&mut IoDst::kernel(&mut bytes), Some(offset))?;
+        let count = self.host.read_at(&mut IoDst::kernel(&mut bytes), offset, usize::MAX)?;
         dst.put(&bytes[..count])
     }
 
@@ -47,7 +47,7 @@ impl FileOps for ProcMem {
         let WriteAt::Offset(offset) = at else { return Err(Errno::INVAL) };
         let mut bytes = alloc::vec![0; self.check(offset, src.remaining().min(64 << 10))?];
         let count = src.take(&mut bytes)?;
-        let count = self.host.write(&mut IoSrc::kernel(&bytes[..count]), Some(offset))?;
+        let count = self.host.write_at(&mut IoSrc::kernel(&bytes[..count]), offset)?;
         Ok((count, offset + count as u64))
     }
 

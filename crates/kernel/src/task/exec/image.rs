@@ -159,12 +159,7 @@ struct Source<'a>(&'a Arc<File>);
 
 impl ReadAt for Source<'_> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> core::result::Result<usize, i32> {
-        loop {
-            match self.0.ops.read(&mut IoDst::kernel(buf), offset, false) {
-                Err(errno) if errno == Errno::INTR || errno == crate::ERESTARTSYS => {}
-                other => return other.map_err(|errno| errno.raw_os_error()),
-            }
-        }
+        self.0.ops.read(&mut IoDst::kernel(buf), offset, false).map_err(|errno| errno.raw_os_error())
     }
 
     fn size(&self) -> u64 {
