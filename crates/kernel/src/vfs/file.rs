@@ -4,8 +4,9 @@ use super::{Dentry, FileOps, FileType, InodeRef, OpenFlags, Stat};
 use crate::Result;
 use alloc::{boxed::Box, sync::Arc};
 use core::any::Any;
+use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use host::mutex::Mutex;
+use host::mutex::{Mutex, MutexGuard};
 use linux_raw_sys::general::{SEEK_CUR, SEEK_SET};
 
 /// Whom `SIGIO` goes to.
@@ -35,6 +36,61 @@ pub struct Owner {
     pub euid: u32,
 }
 
+/// A position in an open file, in bytes: one at a time has it to move (`f_pos_lock`), everybody may look.
+#[derive(Default)]
+pub struct Position {
+    turn: Mutex<Turn>,
+    value: AtomicU64,
+}
+
+/// A type of its own, by which the lock is known where locks are watched.
+#[derive(Default)]
+struct Turn;
+
+/// The position while nobody else moves it; what is left in it becomes the position.
+pub struct Moving<'a> {
+    of: &'a AtomicU64,
+    value: u64,
+    _turn: MutexGuard<'a, Turn>,
+}
+
+impl Position {
+    /// Waits for who moves it now.
+    #[inline]
+    pub fn lock(&self) -> Moving<'_> {
+        let turn = self.turn.lock();
+        Moving { of: &self.value, value: self.value.load(Relaxed), _turn: turn }
+    }
+
+    /// Where it stands, without waiting: for those that only tell it. A read of /proc/PID/fdinfo/N holds a position of
+    /// its own, which may be the very one it tells.
+    pub fn peek(&self) -> u64 {
+        self.value.load(Relaxed)
+    }
+}
+
+impl Deref for Moving<'_> {
+    type Target = u64;
+    #[inline]
+    fn deref(&self) -> &u64 {
+        &self.value
+    }
+}
+
+impl DerefMut for Moving<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut u64 {
+        &mut self.value
+    }
+}
+
+impl Drop for Moving<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.of.store(self.value, Relaxed);
+    }
+}
+
 /// How often a set-user-ID or set-group-ID bit was set on any file. A file remembers the count at which it was seen
 /// without such bits, and so a write need not ask for the mode each time.
 static SETID_CHANGES: AtomicU64 = AtomicU64::new(1);
@@ -53,7 +109,7 @@ pub struct File {
     /// Its name in the tree, unless it has none (pipes, memfds).
     pub dentry: Option<Arc<Dentry>>,
     /// Position in bytes; the lock makes read-and-advance one step (POSIX).
-    pub position: Mutex<u64>,
+    pub position: Position,
     flags: AtomicU32,
     /// Owner for SIGIO, and its signal.
     pub owner: Mutex<Owner>,
@@ -114,7 +170,7 @@ impl File {
             ops,
             inode,
             dentry,
-            position: Mutex::new(0),
+            position: Position::default(),
             flags: AtomicU32::new(flags.bits()),
             owner: Mutex::new(Owner::default()),
             fasync: Mutex::new(None),

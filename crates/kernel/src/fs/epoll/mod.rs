@@ -249,7 +249,7 @@ impl FileOps for Epoll {
             let Some(file) = item.file.upgrade() else { continue };
             let stat = file.inode.stat().ok();
             let (ino, dev) = stat.map_or((0, 0), |stat| (stat.ino, stat.dev));
-            let position = *file.position.lock();
+            let position = file.position.peek();
             let text = alloc::format!(
                 "tfd: {:8} events: {:8x} data: {:16x}  pos:{position} ino:{ino:x} sdev:{dev:x}\n",
                 item.fd,

@@ -46,7 +46,7 @@ pub fn target(file: &File) -> MagicLink {
 /// /proc/PID/fdinfo/N.
 pub fn info(file: &File, cloexec: bool) -> Vec<u8> {
     let flags = file.flags().bits() | if cloexec { 0o2000000 } else { 0 };
-    let position = *file.position.lock();
+    let position = file.position.peek();
     let ino = file.inode.stat().map_or(0, |stat| stat.ino);
     let mut out =
         alloc::format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t21\nino:\t{ino}\n").into_bytes();
