@@ -23,6 +23,8 @@ mod huge;
 pub mod io;
 pub mod launch;
 pub mod layout;
+#[cfg(debug_assertions)]
+mod lock_order;
 pub mod log;
 pub mod memory;
 pub mod mutex;

@@ -35,7 +35,10 @@ impl<T> Mutex<T> {
 impl<T: ?Sized> Mutex<T> {
     /// Waits until the lock is free and takes it.
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn lock(&self) -> MutexGuard<'_, T> {
+        #[cfg(debug_assertions)]
+        crate::lock_order::taken::<T>(self.state.as_ptr() as usize, true, core::panic::Location::caller());
         if self.state.compare_exchange(0, 1, Acquire, Relaxed).is_err() {
             self.lock_slow();
         }
@@ -43,8 +46,12 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// Takes the lock when it is free.
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.state.compare_exchange(0, 1, Acquire, Relaxed).ok().map(|_| MutexGuard { mutex: self })
+        self.state.compare_exchange(0, 1, Acquire, Relaxed).ok()?;
+        #[cfg(debug_assertions)]
+        crate::lock_order::taken::<T>(self.state.as_ptr() as usize, false, core::panic::Location::caller());
+        Some(MutexGuard { mutex: self })
     }
 
     /// The value, when nobody else can hold the lock.
@@ -115,6 +122,8 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        #[cfg(debug_assertions)]
+        crate::lock_order::released(self.mutex.state.as_ptr() as usize);
         if self.mutex.state.swap(0, Release) == 2 {
             futex(&self.mutex.state, FUTEX_WAKE, 1);
         }

@@ -136,6 +136,8 @@ impl UserThread {
     // In the caller's own loop: returning through one more frame each time would cost several times the switch.
     #[inline(always)]
     pub fn enter(&mut self) -> Event {
+        #[cfg(debug_assertions)]
+        crate::lock_order::none_held("the program goes on");
         // SAFETY: `attach_thread` has installed the anchor and handlers on this thread (a thread that has not
         // cannot come here: `boot` calls it first); kernel code is built without AVX and uses no x87; the context
         // is boxed and stays on this thread; that the program leaves the kernel alone is the trust that one
