@@ -3,7 +3,9 @@
 // Never run this on a host: as root it may do anything. Whatever happens to the program itself is fine (it may unmap
 // its own code); the kernel below must not die, hang or complain. The same seed makes the same calls.
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +13,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -57,10 +63,27 @@ static void open_things(void) {
     mkdir("dir", 0755);
     close(open("file", O_CREAT | O_RDWR, 0644));
     symlink("file", "link");
-    // Numbers 3 to 12; calls close them, so this is done again now and then.
+    // Numbers from 3 on; calls close them, so this is done again now and then.
     open("file", O_RDWR); open("dir", O_RDONLY); open("/dev/zero", O_RDWR); open("/proc/self/status", O_RDONLY); open(".", O_PATH);
     if (pipe2(p, O_NONBLOCK)) {}
     eventfd(0, EFD_NONBLOCK); timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK); epoll_create1(0); syscall(SYS_memfd_create, "m", 3);
+    // Sockets of each kind: pairs, one that listens with one that waits there, and one for messages.
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, p) || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, p)) {}
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    int server = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), udp = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    if (bind(server, (void *)&in, len) || listen(server, 3) || getsockname(server, (void *)&in, &len) || connect(client, (void *)&in, len) || udp < 0) {}
+    int terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), zero = 0;
+    ioctl(terminal, TIOCSPTLCK, &zero);
+    ioctl(terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    inotify_add_watch(inotify_init1(IN_NONBLOCK), ".", IN_ALL_EVENTS);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    signalfd(-1, &set, SFD_NONBLOCK);
+    syscall(SYS_pidfd_open, getpid(), 0);
+    syscall(SYS_mq_open, "q", O_CREAT | O_RDWR | O_NONBLOCK, 0600, NULL);
+    open("/proc/self/mem", O_RDWR); open("/proc/self/task", O_RDONLY); open("/dev/shm/s", O_CREAT | O_RDWR, 0600); open("/proc/self/fdinfo", O_RDONLY);
 }
 int main(int argc, char **argv) {
     state = (argc > 1 ? strtoull(argv[1], NULL, 10) : 1) * 0x9e3779b97f4a7c15ull | 1;
@@ -85,7 +108,7 @@ int main(int argc, char **argv) {
         // Half of the time the first argument is a descriptor.
         uint64_t v[6];
         for (int k = 0; k < 6; k++) v[k] = argument();
-        if (below(2)) v[0] = below(16);
+        if (below(2)) v[0] = below(48);
         if (verbose) { fprintf(stderr, "%ld: %ld(%lx, %lx, %lx, %lx, %lx, %lx)\n", i, nr, v[0], v[1], v[2], v[3], v[4], v[5]); }
         syscall(nr, v[0], v[1], v[2], v[3], v[4], v[5]);
     }
