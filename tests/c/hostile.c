@@ -58,3 +58,19 @@ SECTION(signals_while_reading_proc) {
     }
     N(failed);
 }
+// No wait, nothing to interrupt: a pipe that has room takes what is written, whatever signals come.
+SECTION(signals_while_writing) {
+    struct sigaction a = {.sa_handler = tick};
+    sigaction(SIGALRM, &a, NULL);
+    struct itimerval it = {{0, 50}, {0, 50}};
+    setitimer(ITIMER_REAL, &it, NULL);
+    int failed = 0;
+    // Less than fits into a pipe: nobody need read.
+    for (int i = 0; i < 2000; i++) {
+        char line[] = "a line of standard output\n";
+        if (write(1, line, sizeof line - 1) != sizeof line - 1) failed++;
+    }
+    struct itimerval none = {0};
+    setitimer(ITIMER_REAL, &none, NULL);
+    N(failed);
+}

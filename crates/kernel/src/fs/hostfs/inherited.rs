@@ -117,6 +117,9 @@ impl Inode for Inherited {
     }
 }
 
+/// So much fits into a pipe that is ready for writing (`PIPE_BUF`).
+const PIPE_BUF: usize = 4096;
+
 struct OpenInherited {
     fd: Arc<HostFd>,
     kind: FileType,
@@ -166,22 +169,31 @@ impl OpenInherited {
         if self.terminal.is_some() { tty::host::check_host(&self.fd, signo) } else { Ok(()) }
     }
 
-    /// Makes the transfer `io` wait, or not, as the program wants, whatever the host's open file is set to.
+    /// Makes the transfer `io` wait, or not, as the program wants, whatever the host's open file is set to. `io` is told
+    /// whether to transfer all, or only what surely does not wait.
     fn transfer(
         &self,
         events: PollEvents,
         nonblock: bool,
-        mut io: impl FnMut() -> Result<usize>,
+        mut io: impl FnMut(bool) -> Result<usize>,
     ) -> Result<usize> {
         if nonblock && !self.host_nonblock && self.kind != FileType::Regular && self.ready(events).is_empty()
         {
             return Err(Errno::AGAIN);
         }
         loop {
-            match io() {
+            match io(true) {
                 Err(Errno::INTR) => match interrupted() {
                     // No signal interrupts the transfer of a regular file: it waits until that is done.
                     Err(_) if self.kind == FileType::Regular => {}
+                    // It interrupts a wait, and where nothing has to be waited for there is none to interrupt; but the
+                    // writing to a terminal, which looks for signals first (`n_tty_write`).
+                    Err(signal)
+                        if (!self.is_terminal || events.contains(PollEvents::IN))
+                            && !self.ready(events).is_empty() =>
+                    {
+                        return io(false).map_err(|errno| if errno == Errno::INTR { signal } else { errno });
+                    }
                     other => {
                         other?;
                         self.check_host(events)?;
@@ -218,7 +230,7 @@ impl FileOps for OpenInherited {
             tty::job::check(terminal, g::SIGTTIN)?;
         }
         let offset = Some(offset).filter(|&offset| self.seekable && offset != HOST_POSITION);
-        self.transfer(PollEvents::READABLE | PollEvents::HUP, nonblock, || self.fd.read(dst, offset))
+        self.transfer(PollEvents::READABLE | PollEvents::HUP, nonblock, |_| self.fd.read(dst, offset))
     }
 
     fn write(&self, src: &mut IoSrc<'_>, at: WriteAt, nonblock: bool) -> Result<(usize, u64)> {
@@ -234,8 +246,14 @@ impl FileOps for OpenInherited {
             WriteAt::Offset(offset) if self.seekable && offset != HOST_POSITION => Some(offset),
             _ => None,
         };
-        let count =
-            self.transfer(PollEvents::WRITABLE | PollEvents::ERR, nonblock, || self.fd.write(src, offset))?;
+        let count = self.transfer(PollEvents::WRITABLE | PollEvents::ERR, nonblock, |all| {
+            if all || src.remaining() <= PIPE_BUF {
+                return self.fd.write(src, offset);
+            }
+            let mut piece = [0; PIPE_BUF];
+            let len = src.take(&mut piece)?;
+            self.fd.write(&mut IoSrc::kernel(&piece[..len]), offset)
+        })?;
         Ok((count, offset.map_or(0, |offset| offset + count as u64)))
     }
 
