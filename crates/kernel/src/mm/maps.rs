@@ -51,6 +51,60 @@ enum Behind {
     File(Arc<File>, u64),
 }
 
+/// One mapping, as a query of /proc/PID/maps tells it.
+pub struct Mapping {
+    /// First address.
+    pub start: usize,
+    /// The one behind the last.
+    pub end: usize,
+    /// Protection, and whether it is shared (`MAYSHARE`).
+    pub flags: VmFlags,
+    /// Device of the file behind it, 0 without one.
+    pub dev: u64,
+    /// Its inode number.
+    pub ino: u64,
+    /// Where in it the mapping begins, in bytes.
+    pub offset: u64,
+    /// The last column of its line, maybe empty.
+    pub name: Vec<u8>,
+}
+
+impl Behind {
+    /// Device, inode number and offset.
+    fn place(&self) -> (u64, u64, u64) {
+        match self {
+            Behind::File(file, offset) => match file.inode.stat() {
+                Ok(stat) => (stat.dev, stat.ino, *offset),
+                Err(_) => (0, 0, *offset),
+            },
+            // Device 0:1 is where Linux keeps its nameless shmem files.
+            Behind::SharedAnonymous(number, offset) => (1, *number, *offset),
+            _ => (0, 0, 0),
+        }
+    }
+
+    /// The last column.
+    fn name(&self, flags: VmFlags, root: &Arc<Dentry>) -> Vec<u8> {
+        let mut name = Vec::new();
+        match self {
+            Behind::Nothing => {}
+            Behind::Named(known) => name.extend_from_slice(known.as_bytes()),
+            Behind::Anonymous(given) => {
+                name.extend_from_slice(if flags.contains(VmFlags::MAYSHARE) {
+                    b"[anon_shmem:"
+                } else {
+                    b"[anon:"
+                });
+                name.extend_from_slice(given);
+                name.push(b']');
+            }
+            Behind::SharedAnonymous(..) => name.extend_from_slice(b"/dev/zero (deleted)"),
+            Behind::File(file, _) => file_name(&mut name, file, root),
+        }
+        name
+    }
+}
+
 impl AddressSpace {
     /// The text of /proc/PID/maps, with paths as they are from `root`.
     pub fn maps_text(&self, root: &Arc<Dentry>) -> Vec<u8> {
@@ -64,6 +118,43 @@ impl AddressSpace {
 
     /// Hands out the line of each mapping, with its first address and the one behind its last.
     pub(super) fn each_line(&self, root: &Arc<Dentry>, mut then: impl FnMut((usize, usize), &[u8])) {
+        // Paths and attributes are looked up without the lock: they ask the file systems.
+        let mut line = Vec::with_capacity(128);
+        for (start, end, flags, behind) in &self.visible() {
+            line.clear();
+            write_line(&mut line, root, *start, *end, *flags, behind);
+            then((*start, *end), &line);
+        }
+    }
+
+    /// The first mapping that ends behind `addr` and that `wanted` takes, by its flags and whether it is of a file.
+    /// Only the one at `addr`, or the first gap or refusal ends the search, unless `or_next`.
+    pub fn find_mapping(
+        &self,
+        root: &Arc<Dentry>,
+        addr: usize,
+        or_next: bool,
+        wanted: impl Fn(VmFlags, bool) -> bool,
+    ) -> Option<Mapping> {
+        for (start, end, flags, behind) in self.visible().into_iter().filter(|each| each.1 > addr) {
+            if !or_next && start > addr {
+                return None;
+            }
+            let of_file = matches!(behind, Behind::File(..) | Behind::SharedAnonymous(..));
+            if wanted(flags, of_file) {
+                let (dev, ino, offset) = behind.place();
+                let name = behind.name(flags, root);
+                return Some(Mapping { start, end, flags, dev, ino, offset, name });
+            }
+            if !or_next {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// What programs see, by address.
+    fn visible(&self) -> Vec<(usize, usize, VmFlags, Behind)> {
         let mut lines: Vec<(usize, usize, VmFlags, Behind)> = Vec::new();
         {
             let mut inner = self.inner.lock();
@@ -76,13 +167,7 @@ impl AddressSpace {
             let visible = inner.tree.iter().filter(|vma| vma.is_visible());
             lines.extend(visible.map(|vma| (vma.start, vma.end, vma.flags, behind(vma, &bounds))));
         }
-        // Paths and attributes are looked up without the lock: they ask the file systems.
-        let mut line = Vec::with_capacity(128);
-        for (start, end, flags, behind) in &lines {
-            line.clear();
-            write_line(&mut line, root, *start, *end, *flags, behind);
-            then((*start, *end), &line);
-        }
+        lines
     }
 
     /// Whether it is the calling thread's.
@@ -162,18 +247,9 @@ fn write_line(
     flags: VmFlags,
     behind: &Behind,
 ) {
-    let (dev, ino, offset) = match behind {
-        Behind::File(file, offset) => match file.inode.stat() {
-            Ok(stat) => (stat.dev, stat.ino, *offset),
-            Err(_) => (0, 0, *offset),
-        },
-        // Device 0:1 is where Linux keeps its nameless shmem files.
-        Behind::SharedAnonymous(number, offset) => (1, *number, *offset),
-        _ => (0, 0, 0),
-    };
+    let (dev, ino, offset) = behind.place();
     let letter = |flag, letter| if flags.contains(flag) { letter } else { '-' };
-    let major = (dev >> 8 & 0xfff) | (dev >> 32 & !0xfff);
-    let minor = (dev & 0xff) | (dev >> 12 & !0xff);
+    let (major, minor) = major_minor(dev);
     let line_start = text.len();
     // A `Vec` never fails.
     let _ = write!(
@@ -184,27 +260,17 @@ fn write_line(
         letter(VmFlags::EXEC, 'x'),
         if flags.contains(VmFlags::MAYSHARE) { 's' } else { 'p' },
     );
-    let mut name = Vec::new();
-    match behind {
-        Behind::Nothing => {}
-        Behind::Named(known) => name.extend_from_slice(known.as_bytes()),
-        Behind::Anonymous(given) => {
-            name.extend_from_slice(if flags.contains(VmFlags::MAYSHARE) {
-                b"[anon_shmem:"
-            } else {
-                b"[anon:"
-            });
-            name.extend_from_slice(given);
-            name.push(b']');
-        }
-        Behind::SharedAnonymous(..) => name.extend_from_slice(b"/dev/zero (deleted)"),
-        Behind::File(file, _) => file_name(&mut name, file, root),
-    }
+    let name = behind.name(flags, root);
     if !name.is_empty() {
         text.resize(text.len().max(line_start + NAME_COLUMN), b' ');
         text.extend_from_slice(&name);
     }
     text.push(b'\n');
+}
+
+/// The halves of a device number.
+pub fn major_minor(dev: u64) -> (u64, u64) {
+    ((dev >> 8 & 0xfff) | (dev >> 32 & !0xfff), (dev & 0xff) | (dev >> 12 & !0xff))
 }
 
 /// The path of a mapped file; newlines are escaped, as nothing else is.

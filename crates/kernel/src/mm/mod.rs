@@ -30,7 +30,7 @@ mod vma;
 pub use image::Placer;
 pub use layout::{ELF_ET_DYN_BASE, HostLayout, HostRange, Layout, TASK_SIZE, set_host_layout};
 pub use map::Request;
-pub use maps::VmStats;
+pub use maps::{Mapping, VmStats, major_minor};
 pub use remap::Remap;
 pub use space::{AddressSpace, Bounds, MAX_MAP_COUNT, Rights};
 pub use tree::{STACK_GUARD_GAP, Sizes, VmaTree};

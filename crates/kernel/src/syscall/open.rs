@@ -167,6 +167,16 @@ pub(super) fn open_found(walk: &Walk<'_>, path: &[u8], how: &How) -> Result<Arc<
     }
 }
 
+/// Opens what was found without a path; answers the descriptor.
+///
+/// # Errors
+/// Those of open(2).
+pub(super) fn open_known(cur: &Current<'_>, dentry: Arc<Dentry>, how: &How) -> Result<usize> {
+    let limit = cur.process().nofile.load(Relaxed);
+    let file = open_dentry(&cur.cred(), dentry, how)?;
+    Ok(cur.files.insert(file, how.has(OpenFlags::CLOEXEC), limit)? as usize)
+}
+
 /// Opens what exists (the second half of `do_open`).
 #[inline]
 fn open_dentry(cred: &Cred, dentry: Arc<Dentry>, how: &How) -> Result<Arc<File>> {

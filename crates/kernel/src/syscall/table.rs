@@ -351,8 +351,8 @@ static TABLE: [Option<Entry>; COUNT] = {
         300 "fanotify_init" Missing None, "";
         301 "fanotify_mark" Missing None, "";
         302 "prlimit64" Full Some(super::getrlimit::sys_prlimit64), "";
-        303 "name_to_handle_at" Partial Some(super::name_to_handle_at::sys_name_to_handle_at), "EOPNOTSUPP: no file system has handles";
-        304 "open_by_handle_at" Partial Some(super::name_to_handle_at::sys_open_by_handle_at), "ESTALE: no file system has handles";
+        303 "name_to_handle_at" Partial Some(super::name_to_handle_at::sys_name_to_handle_at), "handles of this instance alone";
+        304 "open_by_handle_at" Partial Some(super::name_to_handle_at::sys_open_by_handle_at), "handles of this instance alone, the last 4096";
         305 "clock_adjtime" Partial Some(super::adjtimex::sys_clock_adjtime), "reads only; changes: EPERM";
         306 "syncfs" Full Some(super::fsync::sys_syncfs), "";
         307 "sendmmsg" Partial Some(super::send::sys_sendmmsg), "no MSG_OOB";

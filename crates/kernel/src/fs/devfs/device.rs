@@ -2,6 +2,7 @@
 
 use crate::fs::{devpts, tty};
 use crate::task::current_task;
+use crate::uaccess::put;
 use crate::vfs::{FileOps, MmapSource, OpenFlags, PollEvents, PollTable, WriteAt};
 use crate::{Errno, Result};
 use alloc::boxed::Box;
@@ -70,6 +71,11 @@ impl FileOps for Memory {
     }
 }
 
+/// `_IOR('R', 0, int)`
+const RNDGETENTCNT: u32 = 0x8004_5200;
+/// What it answers (`POOL_BITS`).
+const POOL_BITS: i32 = 256;
+
 /// /dev/random and /dev/urandom: the host's generator.
 struct Random;
 
@@ -107,5 +113,12 @@ impl FileOps for Random {
     }
     fn poll(&self, _table: &mut PollTable<'_>) -> PollEvents {
         PollEvents::READABLE | PollEvents::WRITABLE
+    }
+    /// random(4): the pool of the host, once it is filled, always has all the bits there are.
+    fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
+        match command {
+            RNDGETENTCNT => put(arg, &POOL_BITS).map(|()| 0),
+            _ => Err(Errno::INVAL),
+        }
     }
 }

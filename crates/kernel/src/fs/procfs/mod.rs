@@ -6,9 +6,11 @@
 mod fds;
 mod locks;
 mod machine;
+mod maps;
 mod mem;
 mod mounts;
 mod node;
+mod pagemap;
 mod process;
 mod status;
 mod sysctl;

@@ -2,7 +2,9 @@
 
 mod dir;
 
+use super::maps::Maps;
 use super::mem::ProcMem;
+use super::pagemap::PageMap;
 use super::text::Text;
 use super::usage::Whose;
 use super::{ProcFs, fds, locks, machine, process, sysctl};
@@ -21,6 +23,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 use core::sync::atomic::Ordering::Relaxed;
+use host::file::HostFd;
 
 /// What a node is.
 #[derive(Clone)]
@@ -43,6 +46,7 @@ enum What {
     FdInfoDir(Arc<Process>),
     FdInfo(Arc<Process>, Fd),
     Memory(Arc<Process>),
+    PageMap(Arc<Process>),
     NetDir,
     /// A file of /proc/PID/net, by its place in `NET`.
     Net(usize),
@@ -127,6 +131,7 @@ impl What {
             What::File(..)
             | What::FdInfo(..)
             | What::Memory(_)
+            | What::PageMap(_)
             | What::Net(_)
             | What::Ipc(_)
             | What::Locks => FileType::Regular,
@@ -137,7 +142,7 @@ impl What {
     fn mode(&self) -> u32 {
         match self {
             What::File(_, _, n, _) => process::FILES[*n].1,
-            What::FdInfo(..) => 0o400,
+            What::FdInfo(..) | What::PageMap(_) => 0o400,
             What::Ipc(_) | What::Locks => 0o444,
             What::Memory(_) => 0o600,
             What::Net(_) => 0o444,
@@ -166,7 +171,8 @@ impl What {
             | What::FdLink(p, _)
             | What::FdInfoDir(p)
             | What::FdInfo(p, _)
-            | What::Memory(p) => Some(p),
+            | What::Memory(p)
+            | What::PageMap(p) => Some(p),
             _ => None,
         }
     }
@@ -193,6 +199,7 @@ impl What {
             What::FdInfoDir(_) => hasher.write_u8(5),
             What::FdInfo(_, fd) => hasher.write_i32(-*fd - 1),
             What::Memory(_) => hasher.write_u8(6),
+            What::PageMap(_) => hasher.write_u8(11),
             What::NetDir => hasher.write_u8(7),
             What::NsDir => hasher.write_u8(8),
             What::Net(n) => hasher.write(&[9, *n as u8]),
@@ -269,6 +276,7 @@ impl What {
             "net" => return Ok(What::NetDir),
             "ns" => return Ok(What::NsDir),
             "mem" => return Ok(What::Memory(p.clone())),
+            "pagemap" => return Ok(What::PageMap(p.clone())),
             _ => {}
         }
         if let Some(link) = LINKS.iter().find(|link| **link == name) {
@@ -316,6 +324,7 @@ impl What {
                 files.filter(|name| is_task || **name != process::CHILDREN).for_each(|name| add(name));
                 LINKS.iter().for_each(|name| add(name));
                 add("mem");
+                add("pagemap");
             }
             What::TaskDir(p) => tasks(p).iter().for_each(|task| add(&alloc::format!("{}", task.tid))),
             What::NetDir => NET.iter().for_each(|(name, _)| add(name)),
@@ -459,6 +468,9 @@ impl Inode for Node {
                 let (p, task) = (p.clone(), task.clone());
                 let writer = task.clone();
                 let generate = Box::new(move || process::read(name, &p, &task, whose));
+                if name == "maps" {
+                    return Ok(Box::new(Maps::new(writer.process.clone(), Text::readable(generate))));
+                }
                 Ok(if mode & 0o200 != 0 {
                     Text::writable(generate, Box::new(move |bytes| process::write(name, &writer, bytes)))
                 } else {
@@ -494,17 +506,23 @@ impl Inode for Node {
                 let name = *name;
                 Ok(Text::readable(Box::new(move || ipc::table(name).ok_or(Errno::NOENT))))
             }
-            What::Memory(p) => {
-                may_follow(p)?;
-                let home = access::host_home(p).ok_or(Errno::SRCH)?;
-                let path = alloc::format!("/proc/{home}/mem");
-                let host = host::file::open(None, path.as_bytes(), flags.bits() & 3, 0, 0)?;
-                Ok(Box::new(ProcMem::new(p.clone(), host)))
+            What::Memory(p) => Ok(Box::new(ProcMem::new(p.clone(), open_host(p, "mem", flags)?))),
+            What::PageMap(p) => {
+                let host = open_host(p, "pagemap", OpenFlags::empty())?;
+                Ok(Box::new(PageMap::new(p.clone(), host)))
             }
             what if what.kind() == FileType::Directory => Ok(Box::new(dir::OpenDir { what: what.clone() })),
             _ => Err(Errno::LOOP),
         }
     }
+}
+
+/// Opens a file of the host process behind `process`, for whom may look into it.
+fn open_host(process: &Arc<Process>, name: &str, flags: OpenFlags) -> Result<HostFd> {
+    may_follow(process)?;
+    let home = access::host_home(process).ok_or(Errno::SRCH)?;
+    let path = alloc::format!("/proc/{home}/{name}");
+    host::file::open(None, path.as_bytes(), flags.bits() & 3, 0, 0)
 }
 
 impl core::fmt::Debug for What {

@@ -11,6 +11,8 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::sync::atomic::Ordering::Relaxed;
 
+/// Change others' scheduling (capabilities(7)).
+const CAP_SYS_NICE: u32 = 23;
 /// Override resource limits (capabilities(7)).
 const CAP_SYS_RESOURCE: u32 = 24;
 
@@ -18,10 +20,11 @@ const CAP_SYS_RESOURCE: u32 = 24;
 pub const CHILDREN: &str = "children";
 
 /// A file of /proc/PID and /proc/PID/task/TID: name and permission bits.
-pub const FILES: [(&str, u32); 28] = [
+pub const FILES: [(&str, u32); 30] = [
     ("auxv", 0o400),
     ("cgroup", 0o444),
     (CHILDREN, 0o444),
+    ("clear_refs", 0o200),
     ("cmdline", 0o444),
     ("comm", 0o644),
     ("coredump_filter", 0o644),
@@ -46,6 +49,7 @@ pub const FILES: [(&str, u32); 28] = [
     ("statm", 0o444),
     ("status", 0o444),
     ("syscall", 0o400),
+    ("timerslack_ns", 0o666),
     ("wchan", 0o444),
 ];
 
@@ -130,9 +134,21 @@ pub fn read(name: &str, process: &Arc<Process>, task: &Arc<Task>, whose: Whose) 
             closed(Errno::PERM)?;
             b"running\n".to_vec()
         }
+        "timerslack_ns" => {
+            may_change_slack(process)?;
+            alloc::format!("{}\n", process.timer_slack_ns.load(Relaxed)).into_bytes()
+        }
         "wchan" => b"0".to_vec(),
         _ => return Err(Errno::NOENT),
     })
+}
+
+/// # Errors
+/// `EPERM` for another process of somebody without `CAP_SYS_NICE`.
+fn may_change_slack(process: &Arc<Process>) -> Result<()> {
+    let Some(task) = current_task() else { return Err(Errno::PERM) };
+    let own = Arc::ptr_eq(&task.process, process);
+    if own || task.process.cred().capable(CAP_SYS_NICE) { Ok(()) } else { Err(Errno::PERM) }
 }
 
 /// What was written to a file of [`FILES`] that can be written.
@@ -159,6 +175,22 @@ pub fn write(name: &str, task: &Arc<Task>, bytes: &[u8]) -> Result<()> {
             let adj = if adj == 15 { 1000 } else { adj * 1000 / 17 };
             task.process.family.oom_score_adj.store(adj, Relaxed);
         }
+        "timerslack_ns" if number.is_some_and(|n| n >= 0) => {
+            let process = &task.process;
+            may_change_slack(process)?;
+            let default = process.default_timer_slack_ns.load(Relaxed);
+            let slack = number.and_then(|n| u64::try_from(n).ok()).filter(|n| *n != 0).unwrap_or(default);
+            process.timer_slack_ns.store(slack, Relaxed);
+        }
+        // What the host counts of its process's pages: 1 to 4 clear their marks, 5 the highest use.
+        "clear_refs" if number.is_some_and(|n| (1..=5).contains(&n)) => {
+            if let Some(home) = access::host_home(&task.process) {
+                let path = alloc::format!("/proc/{home}/clear_refs");
+                let host = host::file::open(None, path.as_bytes(), 1, 0, 0)?;
+                host.write(&mut host::io::IoSrc::kernel(bytes), None)?;
+            }
+        }
+        "timerslack_ns" | "clear_refs" => return Err(Errno::INVAL),
         "coredump_filter" | "loginuid" | "sched" if number.is_some() => {}
         "oom_adj" | "oom_score_adj" | "coredump_filter" | "loginuid" | "sched" => return Err(Errno::INVAL),
         _ => return Err(Errno::NOENT),
