@@ -29,6 +29,35 @@ SECTION(memory_is_copied) {
     reap(pid);
     printf("private %d, shared %d\n", *private, *shared);
 }
+SECTION(fork_after_spawn) {
+    // What is done to start a program quickly must not keep memory from a child that goes on with it.
+    char *argv[] = {"true", NULL};
+    int *before = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int *kept = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *after = NULL;
+    madvise(kept, PAGE, MADV_DONTFORK);
+    for (int round = 0; round < 3; round++) {
+        pid_t pid;
+        *before = 10 + round;
+        printf("spawn: %d\n", posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ));
+        reap(pid);
+        if (round == 1) { madvise(before, PAGE, MADV_DONTFORK); madvise(before, PAGE, MADV_DOFORK); }
+        after = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        *after = 20 + round;
+        fflush(stdout);
+        if (!(pid = fork())) {
+            unsigned char resident;
+            printf("child: %d %d, kept back: %s\n", *before, *after, mincore(kept, PAGE, &resident) ? ename(errno) : "there");
+            printf("spawn: %d\n", posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ));
+            reap(pid);
+            fflush(stdout);
+            if (!(pid = fork())) _exit(*before + *after);
+            reap(pid);
+            fflush(stdout);
+            _exit(0);
+        }
+        reap(pid);
+    }
+}
 SECTION(chain) {
     fflush(stdout);
     pid_t pid = fork();

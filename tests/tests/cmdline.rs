@@ -537,6 +537,21 @@ fn checks() -> Vec<(&'static str, Check)> {
             Err(format!("no calls named in: {text}"))
         }
     });
+    // Each child calls exit_group once, from a page that its parent has patched by the time of the next fork.
+    check!(children_do_not_all_trap, b, {
+        let file = b.dir.join("stats");
+        let option = format!("--stats={}", file.display());
+        let script = "i=0; while [ $i -lt 200 ]; do (:); i=$((i+1)); done";
+        b.prints(&["run", &option, "--", "dash", "-c", script], Ending::Exited(0), "")?;
+        let text = fs::read_to_string(&file).map_err(words)?;
+        let line = text.lines().find(|line| line.starts_with("exit_group ")).unwrap_or_default();
+        // Its columns: calls, errors, traps.
+        let columns: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        match columns[..] {
+            [calls, _, traps, ..] if calls > 200 && traps < 100 => Ok(()),
+            _ => Err(format!("{columns:?} of exit_group in: {text}")),
+        }
+    });
     check!(no_aslr_repeats_addresses, b, {
         let argv = ["run", "--no-aslr", "--", "cat", "/proc/self/maps"];
         let (one, two) = (b.fncall(&argv).map_err(words)?, b.fncall(&argv).map_err(words)?);

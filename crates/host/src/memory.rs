@@ -6,6 +6,7 @@
 
 use crate::file::HostFd;
 use crate::layout::{PAGE_SIZE, is_user_range};
+use crate::mutex::Mutex;
 use crate::{Errno, Result, check, syscall2, syscall3, syscall4, syscall5, syscall6};
 use linux_raw_sys::general as g;
 
@@ -163,11 +164,32 @@ pub fn membarrier(command: u32, flags: u32, cpu: i32) -> Result<usize> {
     check(unsafe { syscall3(g::__NR_membarrier, command as usize, flags as usize, cpu as usize) })
 }
 
-/// getrandom(2), never blocking: early in boot the host may have none yet.
+/// Random bytes of the host that nobody has had yet, the last ones first.
+static RANDOM: Mutex<([u8; 256], usize)> = Mutex::new(([0; 256], 0));
+
+/// Random bytes for addresses and guards, a few at a time; never waits: early in boot the host may have none yet.
 ///
 /// # Errors
 /// `EAGAIN`.
 pub fn random(buf: &mut [u8]) -> Result<()> {
+    let mut pool = RANDOM.lock();
+    let (bytes, left) = &mut *pool;
+    if buf.len() > bytes.len() {
+        return fresh_random(buf);
+    }
+    if buf.len() > *left {
+        fresh_random(bytes)?;
+        *left = bytes.len();
+    }
+    let taken = &mut bytes[*left - buf.len()..*left];
+    buf.copy_from_slice(taken);
+    taken.fill(0);
+    *left -= buf.len();
+    Ok(())
+}
+
+/// getrandom(2), never blocking.
+fn fresh_random(buf: &mut [u8]) -> Result<()> {
     let mut done = 0;
     while done < buf.len() {
         let rest = &mut buf[done..];

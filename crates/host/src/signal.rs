@@ -2,6 +2,7 @@
 //! host timer that sends it, and what happens on a fault in the kernel itself.
 
 use crate::mutex::Mutex;
+use crate::park::Parker;
 use crate::thread::PARENT_GONE;
 use crate::{Result, check, syscall1, syscall3, syscall4};
 use core::mem::{MaybeUninit, zeroed};
@@ -14,14 +15,21 @@ pub const KICK_SIGNAL: i32 = 34;
 
 /// The calling host thread's id.
 pub fn host_tid() -> i32 {
-    // SAFETY: no arguments.
-    unsafe { syscall1(g::__NR_gettid, 0) as i32 }
+    let known = crate::user::current_parker_ref().map_or(0, Parker::host_tid);
+    if known > 0 { known } else { ask_ids().1 }
 }
 
 /// The host process's id.
 pub fn host_pid() -> i32 {
+    let known = crate::user::current_parker_ref().map_or(0, Parker::host_pid);
+    if known > 0 { known } else { ask_ids().0 }
+}
+
+/// The calling host thread's process and its own id, asked of the host: for a thread that has no parker yet, or whose
+/// `gs` still leads to another one's.
+pub(crate) fn ask_ids() -> (i32, i32) {
     // SAFETY: no arguments.
-    unsafe { syscall1(g::__NR_getpid, 0) as i32 }
+    unsafe { (syscall1(g::__NR_getpid, 0) as i32, syscall1(g::__NR_gettid, 0) as i32) }
 }
 
 /// Kicks a host thread, of this host process or of another one of the instance.

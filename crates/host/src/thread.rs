@@ -264,7 +264,8 @@ extern "sysv64" fn born(birth: *mut Birth) -> ! {
     let Birth { thread, signal_stack, main, data, program } = *unsafe { Box::from_raw(birth) };
     // SAFETY: the thread's block and stack live until somebody has seen that the thread is gone.
     let thread = unsafe { &*thread };
-    thread.parker().bind(crate::signal::host_pid(), crate::signal::host_tid());
+    let (pid, tid) = crate::signal::ask_ids();
+    thread.parker().bind(pid, tid);
     if let Err(errno) = crate::user::attach(thread, signal_stack, program) {
         crate::boot::die(format_args!("cannot start a host thread: {errno}"));
     }

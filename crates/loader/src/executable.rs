@@ -230,9 +230,10 @@ fn plan(
         exec_stack: false,
         eh_frame_hdr: None,
     };
+    let size = src.size();
     for phdr in phdrs {
         match phdr.p_type {
-            PT_LOAD => image.add_load(phdr, header.e_phoff, src.size())?,
+            PT_LOAD => image.add_load(phdr, header.e_phoff, size)?,
             PT_GNU_STACK => image.exec_stack = phdr.p_flags & PF_X != 0,
             PT_GNU_EH_FRAME => image.eh_frame_hdr = Some((phdr.p_vaddr, phdr.p_memsz)),
             _ => {}

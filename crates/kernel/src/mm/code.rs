@@ -57,15 +57,41 @@ const NEIGHBOURHOOD: usize = 1024;
 pub fn on_trap(cur: &mut Current<'_>) {
     let regs = cur.user.regs();
     let (rip, rax) = (regs.rip, regs.rax);
-    let threads = cur.process().tasks.lock().len();
+    let alone = is_alone(cur);
     let mut inner = cur.mm.inner.lock();
-    // A child of vfork(2) shares the address space; then somebody else is in the middle of this code too.
-    let alone = threads == 1 && Arc::strong_count(cur.mm) <= 2;
     if inner.on_trap(rip.wrapping_sub(2), rax as u64, alone) {
         let rip = inner.patches.current_ip(rip);
         drop(inner);
         cur.user.regs_mut().rip = rip;
     }
+}
+
+/// Whether nobody else can be in the middle of the program's code: a child of vfork(2) shares the address space.
+fn is_alone(cur: &Current<'_>) -> bool {
+    let threads = cur.process().tasks.lock().len();
+    threads == 1 && Arc::strong_count(cur.mm) <= 2
+}
+
+/// The process is about to be copied (fork(2)): patches the sites where earlier copies have trapped. Each of them may call
+/// there only once, and would never find the patch worth while.
+pub fn before_fork(cur: &mut Current<'_>) {
+    let alone = is_alone(cur);
+    let mut inner = cur.mm.inner.lock();
+    let wanted = inner.patches.wanted_by_children(TRAPS_BEFORE_PLAN);
+    if wanted.is_empty() {
+        return;
+    }
+    for (site, traps, rax) in wanted {
+        if inner.patches.at_site(site).is_none() && inner.patchable(site).is_some() {
+            match inner.patch(site, rax, alone, traps.max(TRAPS_BEFORE_FIRST_PLAN)) {
+                Ok(_) | Err(Left::Threads) => {}
+                Err(why) => inner.patches.refuse(site, why),
+            }
+        }
+    }
+    let rip = inner.patches.current_ip(cur.user.regs().rip);
+    drop(inner);
+    cur.user.regs_mut().rip = rip;
 }
 
 /// A breakpoint trap: when it is a guard of a patch that was being made, the thread goes on where the bytes have gone,
@@ -105,6 +131,7 @@ impl Inner {
             self.patches.forget_site(site);
         }
         let known = self.patches.count_trap(site);
+        self.patches.tell_parent(site, rax, TRAPS_BEFORE_PLAN);
         let verdict = match known {
             Known::Refused(why) => Err(why),
             Known::Traps(_) if self.patchable(site).is_none() => Err(Left::Mapping),

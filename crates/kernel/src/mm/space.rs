@@ -47,6 +47,8 @@ pub(super) struct Inner {
     pub membarrier: u32,
     /// Bytes in memory and those of files among them, when somebody last looked.
     pub resident: (usize, usize),
+    /// The host was told to leave the program's memory out of forks, and not yet to copy it again.
+    pub withheld: bool,
 }
 
 /// Addresses that execve(2) has set, for brk(2) and /proc.
@@ -104,31 +106,26 @@ impl AddressSpace {
     /// Runs `make`, which forks the host process, with the address space of the child: the same mappings, less those
     /// of `MADV_DONTFORK`, while no other thread changes them. The host copies the memory itself.
     pub fn fork<T>(&self, make: impl FnOnce(Arc<AddressSpace>) -> T) -> T {
-        let inner = self.inner.lock();
-        make(self.copy(&inner))
+        let mut inner = self.inner.lock();
+        if inner.withheld {
+            inner.advise_copied(g::MADV_DOFORK);
+            inner.withheld = false;
+        }
+        make(self.copy(&mut inner))
     }
 
     /// As [`fork`](Self::fork), with an empty address space for a child that executes a program at once: the host is
-    /// spared the copy, and this process the faults that follow when pages are shared.
+    /// spared the copy, and this process the faults that follow when pages are shared. Who starts one program so often
+    /// starts another: what the host was told holds until the next `fork`.
     pub fn fork_empty<T>(&self, make: impl FnOnce(Arc<AddressSpace>) -> T) -> T {
-        let inner = self.inner.lock();
-        let runs = inner.copied_runs();
-        let advise = |advice: u32| {
-            for &(start, end) in &runs {
-                match host::memory::advise(start, end - start, advice) {
-                    // Gaps within are left out.
-                    Ok(()) | Err(Errno::NOMEM) => {}
-                    Err(errno) => host::log!(Error, "madvise {advice} {start:#x}-{end:#x}: {errno}"),
-                }
-            }
-        };
-        advise(g::MADV_DONTFORK);
-        let made = make(AddressSpace::new(inner.layout));
-        advise(g::MADV_DOFORK);
-        made
+        let mut inner = self.inner.lock();
+        // Again for what was mapped since.
+        inner.advise_copied(g::MADV_DONTFORK);
+        inner.withheld = true;
+        make(AddressSpace::new(inner.layout))
     }
 
-    fn copy(&self, inner: &Inner) -> Arc<AddressSpace> {
+    fn copy(&self, inner: &mut Inner) -> Arc<AddressSpace> {
         let mut tree = inner.tree.clone();
         let dropped: Vec<_> = tree
             .iter()
@@ -150,10 +147,11 @@ impl AddressSpace {
             layout: inner.layout,
             bounds: inner.bounds,
             def_flags: VmFlags::empty(),
-            patches: inner.patches.clone(),
+            patches: inner.patches.of_child(),
             peak: inner.peak,
             membarrier: inner.membarrier,
             resident: inner.resident,
+            withheld: false,
         };
         Arc::new(AddressSpace {
             inner: Mutex::new(copy),
@@ -296,6 +294,17 @@ impl Inner {
             last = vma.end;
         }
         runs
+    }
+
+    /// madvise(2) on all that the host's fork copies and need not.
+    fn advise_copied(&self, advice: u32) {
+        for (start, end) in self.copied_runs() {
+            match host::memory::advise(start, end - start, advice) {
+                // Gaps within are left out.
+                Ok(()) | Err(Errno::NOMEM) => {}
+                Err(errno) => host::log!(Error, "madvise {advice} {start:#x}-{end:#x}: {errno}"),
+            }
+        }
     }
 
     /// Learns how far the host has extended downward-growing mappings that may meet `start..end`: nobody tells

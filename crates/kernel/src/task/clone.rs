@@ -355,6 +355,9 @@ pub fn enter(process: &Arc<Process>) {
 /// A process with a host process of its own, in a copy of its parent's memory or, with `CLONE_VM`, in that itself.
 fn fork(cur: &mut Current<'_>, args: &CloneArgs) -> Result<Arc<Task>> {
     let memory = if args.flags & u64::from(g::CLONE_VM) != 0 { Memory::Same } else { Memory::Copy };
+    if memory == Memory::Copy {
+        crate::mm::code::before_fork(cur);
+    }
     if memory == Memory::Same {
         // What one of them patches in its code the others may be executing.
         host::code::prepare_for_threads();

@@ -242,14 +242,16 @@ pub(crate) unsafe fn this_anchor() -> &'static Anchor {
 /// nobody else on the thread may use `gs`. No context may be live on the earlier anchor (see
 /// [`Context::detach`]).
 pub unsafe fn install_thread(anchor: *mut Anchor, alt_stack: *mut u8, alt_len: usize) -> Result<(), i32> {
-    if !alt_stack.is_null() {
+    let (stack, len) = if alt_stack.is_null() {
+        linux::current_sigaltstack()
+    } else {
         // SAFETY: the caller gives the stack for good.
         let ret = unsafe { linux::sigaltstack(alt_stack, alt_len) };
         if ret < 0 {
             return Err(-ret as i32);
         }
-    }
-    let (stack, len) = linux::current_sigaltstack();
+        (alt_stack as usize, alt_len)
+    };
     // SAFETY: the caller gives a valid anchor that no other thread uses.
     unsafe {
         (*anchor).this.store(anchor, Relaxed);

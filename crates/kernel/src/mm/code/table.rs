@@ -6,7 +6,9 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use hashbrown::HashMap;
+use host::mutex::Mutex;
 use rewriter::Patch;
 
 /// So many sites without a patch are remembered; past that all are forgotten and looked at anew.
@@ -27,17 +29,43 @@ pub enum Known {
     Refused(Left),
 }
 
-/// The patches of one address space. A copy shares what it can: fork(2) copies the code, patches and all.
+/// The patches of one address space.
 #[derive(Debug, Default)]
 pub struct Patches {
     table: Arc<Table>,
     /// Traps, and why there is no patch.
     known: HashMap<usize, (u32, Option<Left>)>,
+    /// Where its children have trapped, once there are some.
+    of_children: Option<Arc<Traps>>,
+    /// The same of the one it was copied from.
+    of_siblings: Option<Arc<Traps>>,
 }
 
-impl Clone for Patches {
-    fn clone(&self) -> Patches {
-        Patches { table: self.table.clone(), known: HashMap::new() }
+/// Where copies of an address space have trapped: in each of them it may be once only, but in every one again, unless
+/// the next ones are made with a patch there.
+#[derive(Debug, Default)]
+pub struct Traps {
+    /// Some have become many.
+    many: AtomicBool,
+    /// By site: how often, and `rax` at the last one. A leaf lock.
+    sites: Mutex<HashMap<usize, (u32, u64)>>,
+}
+
+/// So many such sites are counted at once.
+const MAX_TRAPS: usize = 256;
+
+impl Traps {
+    fn count(&self, site: usize, rax: u64, many: u32) {
+        let mut sites = self.sites.lock();
+        if sites.len() >= MAX_TRAPS && !sites.contains_key(&site) {
+            sites.clear();
+        }
+        let (count, last) = sites.entry(site).or_default();
+        *count = count.saturating_add(1);
+        *last = rax;
+        if *count >= many {
+            self.many.store(true, Relaxed);
+        }
     }
 }
 
@@ -62,6 +90,34 @@ impl Table {
 }
 
 impl Patches {
+    /// Those of a copy of the address space: fork(2) copies the code, patches and all.
+    pub fn of_child(&mut self) -> Patches {
+        let of_siblings = Some(self.of_children.get_or_insert_default().clone());
+        Patches { table: self.table.clone(), known: HashMap::new(), of_children: None, of_siblings }
+    }
+
+    /// Tells the address space that this is a copy of where it has trapped; `many` times make a patch worth while.
+    pub fn tell_parent(&self, site: usize, rax: u64, many: u32) {
+        if let Some(traps) = &self.of_siblings {
+            traps.count(site, rax, many);
+        }
+    }
+
+    /// Sites, with how often and `rax`, where children have trapped `many` times or more since this was asked last.
+    pub fn wanted_by_children(&self, many: u32) -> Vec<(usize, u32, u64)> {
+        let Some(traps) = self.of_children.as_ref().filter(|traps| traps.many.swap(false, Relaxed)) else {
+            return Vec::new();
+        };
+        let mut wanted: Vec<_> = traps
+            .sites
+            .lock()
+            .extract_if(|_, (count, _)| *count >= many)
+            .map(|(site, (n, rax))| (site, n, rax))
+            .collect();
+        wanted.retain(|(site, ..)| !matches!(self.known.get(site), Some((_, Some(_)))));
+        wanted
+    }
+
     /// Whether `start..end` is surely without patches: told by one look, for programs that map and unmap a lot.
     #[inline]
     pub fn none_near(&self, start: usize, end: usize) -> bool {
@@ -152,9 +208,10 @@ impl Patches {
 
     /// Remembers that a site cannot be patched.
     pub fn refuse(&mut self, site: usize, why: Left) {
-        if let Some((_, refused)) = self.known.get_mut(&site) {
-            *refused = Some(why);
+        if self.known.len() >= MAX_KNOWN && !self.known.contains_key(&site) {
+            self.known.clear();
         }
+        self.known.entry(site).or_default().1 = Some(why);
     }
 
     /// Where code that was at `rip` is now, if it has moved.

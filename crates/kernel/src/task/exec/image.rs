@@ -83,10 +83,11 @@ impl Image {
         let mut name = execfn.clone();
         let mut depth = 0;
         let plan = loop {
-            let head = read_head(&file).map_err(|errno| ExecError::of_errno(errno, &name))?;
-            match loader::identify(&head).map_err(|error| ExecError::of_load(error, &name))? {
+            let source = Source::open(&file).map_err(|errno| ExecError::of_errno(errno, &name))?;
+            let head = &source.head[..source.head.len().min(HEAD_LEN)];
+            match loader::identify(head).map_err(|error| ExecError::of_load(error, &name))? {
                 Format::Elf => {
-                    break loader::parse(&Source(&file)).map_err(|error| ExecError::of_load(error, &name))?;
+                    break loader::parse(&source).map_err(|error| ExecError::of_load(error, &name))?;
                 }
                 Format::Script(script) => {
                     if depth == MAX_SCRIPT_DEPTH {
@@ -154,16 +155,42 @@ impl Image {
     }
 }
 
-/// A file's bytes for the loader.
-struct Source<'a>(&'a Arc<File>);
+/// A file's bytes for the loader. Nearly all it wants to see lies in the first ones, which are read at once.
+struct Source<'a> {
+    file: &'a Arc<File>,
+    head: Vec<u8>,
+}
+
+/// So many of them, where headers and the path of the interpreter lie in what linkers make.
+const SOURCE_HEAD: usize = 1024;
+
+impl Source<'_> {
+    fn open(file: &Arc<File>) -> Result<Source<'_>> {
+        let mut head = alloc::vec![0; SOURCE_HEAD];
+        let mut done = 0;
+        while done < head.len() {
+            match file.ops.read(&mut IoDst::kernel(&mut head[done..]), done as u64, false)? {
+                0 => break,
+                count => done += count,
+            }
+        }
+        head.truncate(done);
+        Ok(Source { file, head })
+    }
+}
 
 impl ReadAt for Source<'_> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> core::result::Result<usize, i32> {
-        self.0.ops.read(&mut IoDst::kernel(buf), offset, false).map_err(|errno| errno.raw_os_error())
+        let known = usize::try_from(offset).ok().and_then(|from| self.head.get(from..)?.get(..buf.len()));
+        if let Some(known) = known {
+            buf.copy_from_slice(known);
+            return Ok(known.len());
+        }
+        self.file.ops.read(&mut IoDst::kernel(buf), offset, false).map_err(|errno| errno.raw_os_error())
     }
 
     fn size(&self) -> u64 {
-        self.0.inode.stat().map_or(0, |stat| stat.size)
+        self.file.inode.stat().map_or(0, |stat| stat.size)
     }
 }
 
@@ -218,20 +245,6 @@ fn displayed(dirfd: Fd, path: &[u8]) -> Vec<u8> {
     shown
 }
 
-fn read_head(file: &Arc<File>) -> Result<Vec<u8>> {
-    let mut head = alloc::vec![0; HEAD_LEN];
-    let mut done = 0;
-    while done < head.len() {
-        let errno = Errno::from_raw_os_error;
-        match Source(file).read_at(done as u64, &mut head[done..]).map_err(errno)? {
-            0 => break,
-            count => done += count,
-        }
-    }
-    head.truncate(done);
-    Ok(head)
-}
-
 /// Whether the file can be mapped at all: better found out while the old program is there.
 fn mappable(file: &Arc<File>, path: &[u8]) -> ExecResult<()> {
     match file.ops.mmap(0, PAGE_SIZE, false, false) {
@@ -248,8 +261,9 @@ fn open_interpreter(cur: &Current<'_>, path: &[u8], program: &[u8]) -> ExecResul
         ..error
     };
     let file = open(cur, AT_FDCWD, if path.is_empty() { b"." } else { path }, 0).map_err(because)?;
-    let plan = loader::parse_interpreter(&Source(&file))
-        .map_err(|error| because(ExecError::of_load(error, program)))?;
+    let source = Source::open(&file).map_err(|errno| because(ExecError::of_errno(errno, program)))?;
+    let plan =
+        loader::parse_interpreter(&source).map_err(|error| because(ExecError::of_load(error, program)))?;
     mappable(&file, path).map_err(because)?;
     Ok((file, plan))
 }
