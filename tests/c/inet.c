@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -404,4 +405,200 @@ SECTION(datagrams) {
     MUST(setsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t));
     while (recv(other, b, 9, 0) > 0) {}
     N(errno == EAGAIN);
+}
+
+static int got_urg;
+static void on_urg(int s) { (void)s; got_urg++; }
+// The byte that is urgent, and where it is among the others.
+static void show_mark(const char *what, int fd) {
+    int mark = -1, n = -1;
+    MUST(ioctl(fd, SIOCATMARK, &mark));
+    MUST(ioctl(fd, FIONREAD, &n));
+    printf("%s: at mark %d, to read %d\n", what, mark, n);
+    struct pollfd p = {fd, POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND, 0};
+    MUST(poll(&p, 1, 0));
+    printf("%s: poll %x\n", what, p.revents);
+}
+static void get(int fd, int len, int flags) {
+    struct msghdr m = {.msg_iov = &(struct iovec){b, len}, .msg_iovlen = 1};
+    errno = 0;
+    long n = recvmsg(fd, &m, flags);
+    if (n < 0) printf("recv %x: %s\n", flags, ename(errno));
+    else printf("recv %x: \"%.*s\" flags %x\n", flags, (int)n, b, m.msg_flags & ~MSG_CTRUNC);
+}
+// What is sent takes a moment on the host.
+static void settle(void) { usleep(20000); }
+SECTION(urgent) {
+    int p[2];
+    connected(p);
+    get(p[1], 9, MSG_OOB);
+    show_mark("nothing", p[1]);
+    T(send(p[0], "abcU", 4, MSG_OOB)); settle();
+    show_mark("sent", p[1]);
+    get(p[1], 9, MSG_PEEK);
+    get(p[1], 2, MSG_DONTWAIT);
+    get(p[1], 9, MSG_OOB | MSG_PEEK);
+    get(p[1], 9, MSG_OOB);
+    get(p[1], 9, MSG_OOB);
+    show_mark("taken", p[1]);
+    get(p[1], 9, MSG_DONTWAIT);
+    show_mark("at it", p[1]);
+    get(p[1], 9, MSG_DONTWAIT);
+    T(send(p[0], "def", 3, 0)); settle();
+    show_mark("more", p[1]);
+    get(p[1], 9, MSG_PEEK | MSG_DONTWAIT);
+    get(p[1], 9, MSG_DONTWAIT);
+    show_mark("passed", p[1]);
+    // A second one makes the first a byte like the others, unless it would be the next.
+    T(send(p[0], "gH", 2, MSG_OOB)); T(send(p[0], "iJ", 2, MSG_OOB)); settle();
+    get(p[1], 9, MSG_DONTWAIT); show_mark("second", p[1]); get(p[1], 9, MSG_OOB); get(p[1], 9, MSG_DONTWAIT);
+    T(send(p[0], "K", 1, MSG_OOB)); settle();
+    T(send(p[0], "L", 1, MSG_OOB)); settle();
+    show_mark("two at once", p[1]);
+    get(p[1], 9, MSG_DONTWAIT); get(p[1], 0, MSG_OOB); get(p[1], 9, MSG_OOB | MSG_TRUNC); get(p[1], 9, MSG_DONTWAIT);
+    // Among the others.
+    T(set(p[1], SOL_SOCKET, SO_OOBINLINE, 1));
+    T(send(p[0], "mnO", 3, MSG_OOB)); T(send(p[0], "pq", 2, 0)); settle();
+    show_mark("inline", p[1]);
+    get(p[1], 9, MSG_OOB);
+    get(p[1], 9, MSG_DONTWAIT); show_mark("inline at it", p[1]); get(p[1], 9, MSG_DONTWAIT); show_mark("inline passed", p[1]);
+    T(send(p[0], "R", 1, MSG_OOB)); close(p[0]); settle();
+    show_mark("inline end", p[1]);
+    get(p[1], 9, 0); get(p[1], 9, 0);
+    close(p[1]);
+    connected(p);
+    T(send(p[0], "xyZ", 3, MSG_OOB)); close(p[0]); settle();
+    get(p[1], 9, 0); get(p[1], 9, MSG_OOB); get(p[1], 9, 0); get(p[1], 9, MSG_OOB);
+    close(p[1]);
+    int s = server(SOCK_STREAM);
+    get(s, 9, MSG_OOB); get(s, 9, 0);
+    s = MUST(socket(AF_INET, SOCK_STREAM, 0));
+    get(s, 9, MSG_OOB); get(s, 9, 0);
+}
+SECTION(urgent_signal) {
+    int p[2];
+    connected(p);
+    signal(SIGURG, on_urg);
+    T(send(p[0], "a", 1, MSG_OOB)); settle();
+    N(got_urg);
+    MUST(fcntl(p[1], F_SETOWN, getpid()));
+    T(send(p[0], "b", 1, MSG_OOB)); settle();
+    N(got_urg);
+    T(send(p[0], "b", 1, 0)); settle();
+    N(got_urg);
+    struct epoll_event e = {.events = EPOLLPRI | EPOLLET};
+    int ep = MUST(epoll_create1(0));
+    MUST(epoll_ctl(ep, EPOLL_CTL_ADD, p[1], &e));
+    T(epoll_wait(ep, &e, 1, 0)); X(e.events);
+    T(epoll_wait(ep, &e, 1, 0));
+    get(p[1], 1, MSG_OOB);
+    T(send(p[0], "c", 1, MSG_OOB)); settle();
+    T(epoll_wait(ep, &e, 1, 0)); X(e.events);
+    N(got_urg);
+}
+static void show_controls(int fd) {
+    char c[512];
+    struct msghdr m = {.msg_iov = &(struct iovec){b, sizeof b}, .msg_iovlen = 1, .msg_control = c, .msg_controllen = sizeof c};
+    T(recvmsg(fd, &m, MSG_DONTWAIT)); X(m.msg_flags);
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h)) {
+        printf("level %d type %d length %d", h->cmsg_level, h->cmsg_type, (int)h->cmsg_len);
+        if (h->cmsg_level == SOL_SOCKET) {
+            struct timespec t;
+            clock_gettime(CLOCK_REALTIME, &t);
+            long at = *(long *)CMSG_DATA(h);
+            printf(" %s\n", at >= t.tv_sec - 60 && at <= t.tv_sec ? "now" : "other");
+        } else show_bytes("", (char *)CMSG_DATA(h), h->cmsg_len - CMSG_LEN(0));
+    }
+}
+SECTION(controls) {
+    int a = MUST(socket(AF_INET, SOCK_DGRAM, 0)), c = server(SOCK_DGRAM), v6 = MUST(socket(AF_INET6, SOCK_DGRAM, 0));
+    T(set(c, 0, IP_PKTINFO, 1)); T(set(c, 0, IP_RECVTTL, 1)); T(set(c, 0, IP_RECVTOS, 1));
+    T(set(a, 0, IP_TTL, 7)); T(set(a, 0, IP_TOS, 0x10));
+    MUST(connect(a, A4("127.0.0.1", port_of(c))));
+    T(send(a, "x", 1, 0));
+    show_controls(c);
+    T(set(c, SOL_SOCKET, SO_TIMESTAMP, 1)); T(opt(c, SOL_SOCKET, SO_TIMESTAMP));
+    T(send(a, "x", 1, 0));
+    show_controls(c);
+    T(set(c, SOL_SOCKET, SO_TIMESTAMPNS, 1)); T(opt(c, SOL_SOCKET, SO_TIMESTAMP)); T(opt(c, SOL_SOCKET, SO_TIMESTAMPNS));
+    T(send(a, "x", 1, 0));
+    show_controls(c);
+    MUST(bind(v6, A6("::1", 0)));
+    T(set(v6, 41, IPV6_RECVPKTINFO, 1)); T(set(v6, 41, IPV6_RECVHOPLIMIT, 1)); T(set(v6, 41, IPV6_RECVTCLASS, 1));
+    int d = MUST(socket(AF_INET6, SOCK_DGRAM, 0));
+    T(set(d, 41, IPV6_UNICAST_HOPS, 9)); T(set(d, 41, IPV6_TCLASS, 0x20));
+    T(sendto(d, "y", 1, 0, A6("::1", port_of(v6))));
+    show_controls(v6);
+    get(c, 9, MSG_ERRQUEUE);
+    close(a); close(c); close(d); close(v6);
+}
+static void show_opt(const char *what, int fd, int level, int name) {
+    unsigned char v[300];
+    socklen_t n = sizeof v;
+    int r = getsockopt(fd, level, name, v, &n);
+    printf("%s: %s", what, ename(r ? errno : 0));
+    if (!r) { printf(" %d", (int)n); for (unsigned i = 0; i < n && i < 4; i++) printf(" %02x", v[i]); }
+    putchar('\n');
+}
+SECTION(more_options) {
+    int fd = MUST(socket(AF_INET, SOCK_STREAM, 0)), fd6 = MUST(socket(AF_INET6, SOCK_STREAM, 0)), u = MUST(socket(AF_INET, SOCK_DGRAM, 0));
+    static const int socket_level[] = {SO_BUSY_POLL, SO_INCOMING_CPU, SO_PREFER_BUSY_POLL, SO_BINDTODEVICE, SO_PASSCRED, SO_TIMESTAMP, SO_TIMESTAMPNS, 56, 75, 82};
+    for (size_t i = 0; i < sizeof socket_level / sizeof *socket_level; i++) {
+        int o = socket_level[i];
+        printf("%d: ", o); show_opt("first", fd, SOL_SOCKET, o);
+        if (o == SO_BINDTODEVICE) continue;
+        printf("%d: set %s", o, ename(set(fd, SOL_SOCKET, o, 1) ? errno : 0)); printf(" %s\n", ename(set(fd, SOL_SOCKET, o, -1) ? errno : 0));
+    }
+    T(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "nope", 5));
+    T(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+    show_opt("device", fd, SOL_SOCKET, SO_BINDTODEVICE);
+    T(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0));
+    show_opt("device", fd, SOL_SOCKET, SO_BINDTODEVICE);
+    static const int tcp[] = {TCP_LINGER2, TCP_DEFER_ACCEPT, TCP_FASTOPEN, TCP_NOTSENT_LOWAT, TCP_ULP, TCP_FASTOPEN_CONNECT, TCP_MAXSEG};
+    for (size_t i = 0; i < sizeof tcp / sizeof *tcp; i++) {
+        int o = tcp[i];
+        printf("%d: ", o);
+        if (o == TCP_MAXSEG) puts(""); else show_opt("tcp", fd, 6, o);
+        if (o == TCP_ULP || o == TCP_LINGER2 || o == TCP_MAXSEG || o == TCP_DEFER_ACCEPT) continue;
+        printf("%d: set %s", o, ename(set(fd, 6, o, 1) ? errno : 0)); printf(" %s %d\n", ename(set(fd, 6, o, -1) ? errno : 0), opt(fd, 6, o));
+    }
+    char name[20] = "";
+    socklen_t n = sizeof name;
+    T(setsockopt(fd, 6, TCP_CONGESTION, "reno", 4));
+    T(getsockopt(fd, 6, TCP_CONGESTION, name, &n)); N(n); puts(name);
+    T(setsockopt(fd, 6, TCP_CONGESTION, "nosuch", 6));
+    T(setsockopt(fd, 6, TCP_ULP, "nosuch", 6));
+    static const int ip[] = {IP_RECVOPTS, IP_PKTINFO, IP_RECVTTL, IP_RECVTOS, IP_MULTICAST_TTL, IP_MULTICAST_LOOP, IP_BIND_ADDRESS_NO_PORT, IP_MTU};
+    for (size_t i = 0; i < sizeof ip / sizeof *ip; i++) {
+        int o = ip[i];
+        printf("%d: ", o); show_opt("ip", u, 0, o);
+        printf("%d: set %s", o, ename(set(u, 0, o, 3) ? errno : 0)); printf(" %s %d\n", ename(set(u, 0, o, -1) ? errno : 0), opt(u, 0, o));
+        char one = 2;
+        printf("%d: byte %s", o, ename(setsockopt(u, 0, o, &one, 1) ? errno : 0));
+        n = 1;
+        printf(" %s", ename(getsockopt(u, 0, o, &one, &n) ? errno : 0)); printf(" %d\n", (int)n);
+    }
+    static const int ip6[] = {IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP, IPV6_MTU, IPV6_DONTFRAG};
+    for (size_t i = 0; i < sizeof ip6 / sizeof *ip6; i++) {
+        int o = ip6[i];
+        printf("%d: ", o); show_opt("ip6", fd6, 41, o);
+        printf("%d: set %s\n", o, ename(set(fd6, 41, o, 1) ? errno : 0));
+    }
+    struct ip_mreq group = {.imr_multiaddr = {htonl(0x7f000001)}};
+    T(setsockopt(u, 0, IP_ADD_MEMBERSHIP, &group, sizeof group));
+    T(setsockopt(u, 0, IP_ADD_MEMBERSHIP, &group, 4));
+    T(setsockopt(fd, 0, IP_ADD_MEMBERSHIP, &group, sizeof group));
+    for (int level = 250; level < 290; level += 5) { show_opt("v4", fd, level, 1); show_opt("v6", fd6, level, 1); printf("%s\n", ename(set(fd, level, 1, 1) ? errno : 0)); }
+    show_opt("udp of tcp", fd, 17, 1); show_opt("tcp of udp", u, 6, 1); show_opt("6 of 4", fd, 41, 26);
+    show_opt("info", fd, 6, TCP_INFO);
+    int p[2];
+    connected(p);
+    struct tcp_info info;
+    n = sizeof info;
+    T(write(p[0], "12345", 5)); T(write(p[1], "123", 3));
+    settle();
+    T(getsockopt(p[0], 6, TCP_INFO, &info, &n)); N(n); N(info.tcpi_state); N(info.tcpi_options & 7); IS(info.tcpi_rto > 0); IS(info.tcpi_snd_mss > 0); IS(info.tcpi_snd_cwnd > 0);
+    n = 2;
+    T(getsockopt(p[0], 6, TCP_INFO, &info, &n)); N(n);
+    T(opt(p[0], 0, IP_MTU));
 }

@@ -413,3 +413,59 @@ SECTION(many) {
     T(recvmmsg(s[1], r, 1, MSG_DONTWAIT, NULL));
     T(recvmmsg(99, r, 1, MSG_DONTWAIT, NULL));
 }
+
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#define SO_PEERPIDFD 77
+#endif
+// Which process a pidfd is for, as its line in fdinfo says.
+static const char *whose(int fd) {
+    char path[64], line[200];
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+    FILE *f = fopen(path, "r");
+    int pid = 0;
+    while (f && fgets(line, sizeof line, f)) sscanf(line, "Pid: %d", &pid);
+    if (f) fclose(f);
+    return pid == getpid() ? "own" : pid > 0 ? "other" : "none";
+}
+static void show_pidfd(int fd, size_t room) {
+    char data[16], c[256];
+    struct msghdr m = {.msg_iov = &(struct iovec){data, sizeof data}, .msg_iovlen = 1, .msg_control = room ? c : NULL, .msg_controllen = room};
+    T(recvmsg(fd, &m, MSG_DONTWAIT));
+    printf("flags %x length %zu\n", m.msg_flags, m.msg_controllen);
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h)) {
+        printf("type %d length %zu", h->cmsg_type, (size_t)h->cmsg_len);
+        if (h->cmsg_type == 4) { int p = *(int *)CMSG_DATA(h); printf(" of %s\n", whose(p)); T(fcntl(p, F_GETFD)); close(p); }
+        else putchar('\n');
+    }
+}
+SECTION(pidfds) {
+    int p[2], d[2];
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+    MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, d));
+    int one = 1, v = -1;
+    socklen_t n = sizeof v;
+    T(getsockopt(p[0], SOL_SOCKET, SO_PEERPIDFD, &v, &n) == 0); N(n); puts(whose(v)); T(fcntl(v, F_GETFD)); close(v);
+    n = 2;
+    T(getsockopt(p[0], SOL_SOCKET, SO_PASSPIDFD, &v, &n)); N(n);
+    int un = MUST(socket(AF_UNIX, SOCK_STREAM, 0)), in = MUST(socket(AF_INET, SOCK_STREAM, 0));
+    n = sizeof v;
+    T(getsockopt(un, SOL_SOCKET, SO_PEERPIDFD, &v, &n));
+    T(getsockopt(in, SOL_SOCKET, SO_PEERPIDFD, &v, &n));
+    T(setsockopt(in, SOL_SOCKET, SO_PASSPIDFD, &one, sizeof one));
+    T(setsockopt(p[1], SOL_SOCKET, SO_PASSPIDFD, &one, sizeof one));
+    T(setsockopt(d[1], SOL_SOCKET, SO_PASSPIDFD, &one, sizeof one));
+    T(write(p[0], "abc", 3)); show_pidfd(p[1], 200);
+    T(write(d[0], "abc", 3)); show_pidfd(d[1], 200);
+    T(write(p[0], "abc", 3)); show_pidfd(p[1], 18);
+    T(write(p[0], "abc", 3)); show_pidfd(p[1], 0);
+    T(setsockopt(p[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof one));
+    T(write(p[0], "abc", 3)); show_pidfd(p[1], 200);
+    int pid = MUST(fork());
+    if (!pid) { if (write(p[0], "child", 5) != 5) _exit(1); pause(); }
+    usleep(50000);
+    show_pidfd(p[1], 200);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    close(p[0]); close(p[1]); close(d[0]); close(d[1]); close(un); close(in);
+}

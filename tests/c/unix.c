@@ -1057,3 +1057,89 @@ SECTION(inherited) {
     close(p[0]);
     T(read(100, &c, 1));
 }
+
+static int got_urg;
+static void on_urg(int s) { (void)s; got_urg++; }
+static void show_mark(const char *what, int fd) {
+    // How much there is to read is not asked for: Linux 6.18 counts urgent bytes twice.
+    int mark = -1;
+    MUST(ioctl(fd, SIOCATMARK, &mark));
+    struct pollfd p = {fd, POLLIN | POLLPRI | POLLRDBAND, 0};
+    MUST(poll(&p, 1, 0));
+    printf("%s: at mark %d, poll %x\n", what, mark, p.revents);
+}
+static void get(int fd, int len, int flags) {
+    struct msghdr m = {.msg_iov = &(struct iovec){b, len}, .msg_iovlen = 1};
+    errno = 0;
+    long n = recvmsg(fd, &m, flags);
+    if (n < 0) printf("recv %x: %s\n", flags, ename(errno));
+    else printf("recv %x: \"%.*s\" flags %x\n", flags, (int)n, b, m.msg_flags);
+}
+SECTION(urgent) {
+    int p[2];
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+    signal(SIGURG, on_urg);
+    MUST(fcntl(p[1], F_SETOWN, getpid()));
+    get(p[1], 9, MSG_OOB);
+    show_mark("nothing", p[1]);
+    T(send(p[0], "", 0, MSG_OOB));
+    T(send(p[0], "abcU", 4, MSG_OOB));
+    N(got_urg);
+    show_mark("sent", p[1]);
+    get(p[1], 9, MSG_PEEK);
+    get(p[1], 2, MSG_DONTWAIT);
+    get(p[1], 9, MSG_OOB | MSG_PEEK);
+    get(p[1], 9, MSG_OOB);
+    get(p[1], 9, MSG_OOB);
+    show_mark("taken", p[1]);
+    get(p[1], 9, MSG_DONTWAIT);
+    show_mark("at it", p[1]);
+    T(send(p[0], "def", 3, 0));
+    show_mark("more", p[1]);
+    get(p[1], 9, MSG_PEEK | MSG_DONTWAIT);
+    get(p[1], 9, MSG_DONTWAIT);
+    show_mark("passed", p[1]);
+    get(p[1], 9, MSG_DONTWAIT);
+    // Not taken, it is passed.
+    T(send(p[0], "ghI", 3, MSG_OOB)); T(send(p[0], "jk", 2, 0));
+    get(p[1], 9, MSG_DONTWAIT); show_mark("at the second", p[1]); get(p[1], 9, MSG_PEEK); get(p[1], 9, MSG_DONTWAIT); get(p[1], 9, MSG_OOB);
+    // A further one makes the older a byte like the others.
+    T(send(p[0], "lM", 2, MSG_OOB)); T(send(p[0], "nO", 2, MSG_OOB));
+    get(p[1], 9, MSG_DONTWAIT); show_mark("at the third", p[1]); get(p[1], 9, MSG_OOB); get(p[1], 9, MSG_DONTWAIT);
+    show_mark("empty", p[1]);
+    N(got_urg);
+    int one = 1;
+    MUST(setsockopt(p[1], SOL_SOCKET, SO_OOBINLINE, &one, sizeof one));
+    T(send(p[0], "pqR", 3, MSG_OOB)); T(send(p[0], "st", 2, 0));
+    get(p[1], 9, MSG_OOB);
+    get(p[1], 9, MSG_DONTWAIT); show_mark("inline at it", p[1]); get(p[1], 9, MSG_DONTWAIT); show_mark("inline passed", p[1]);
+    get(p[1], 9, MSG_DONTWAIT);
+    // With the end behind it.
+    T(send(p[0], "uV", 2, MSG_OOB)); close(p[0]);
+    get(p[1], 9, 0); get(p[1], 9, 0); get(p[1], 9, 0);
+    close(p[1]);
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+    T(send(p[0], "W", 1, MSG_OOB));
+    get(p[1], 9, MSG_OOB);
+    close(p[1]);
+    // The mark alone is nothing unread.
+    get(p[0], 9, 0);
+    close(p[0]);
+    MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, p));
+    T(send(p[0], "X", 1, MSG_OOB));
+    get(p[1], 9, MSG_OOB | MSG_DONTWAIT);
+    close(p[0]); close(p[1]);
+}
+SECTION(stamps) {
+    int p[2], one = 1;
+    MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, p));
+    MUST(setsockopt(p[1], SOL_SOCKET, SO_TIMESTAMP, &one, sizeof one));
+    T(send(p[0], "x", 1, 0));
+    char c[200];
+    struct msghdr m = {.msg_iov = &(struct iovec){b, 9}, .msg_iovlen = 1, .msg_control = c, .msg_controllen = sizeof c};
+    T(recvmsg(p[1], &m, 0));
+    N(m.msg_controllen); X(m.msg_flags);
+    struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+    if (h) { N(h->cmsg_level); N(h->cmsg_type); N(h->cmsg_len); IS(labs(*(long *)CMSG_DATA(h) - (long)time(NULL)) < 60); }
+    close(p[0]); close(p[1]);
+}

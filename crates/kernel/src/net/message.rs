@@ -3,6 +3,7 @@
 
 use crate::Result;
 use crate::net::Sock;
+use crate::net::options::Options;
 use crate::vfs::{Dentry, File, InodeRef};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -25,6 +26,8 @@ bitflags::bitflags! {
         const EOR = 0x80;
         /// Wait for all that was asked for.
         const WAITALL = 0x100;
+        /// Errors of the network's rather than messages.
+        const ERRQUEUE = 0x2000;
         /// No SIGPIPE.
         const NOSIGNAL = 0x4000;
         /// recvmmsg(2): wait for the first only.
@@ -155,11 +158,23 @@ pub struct Incoming {
     pub files: Vec<Arc<File>>,
     /// Answer: the sender, when `SO_PASSCRED` is set.
     pub credentials: Option<Credentials>,
+    /// Answer: the process of the sender, when `SO_PASSPIDFD` is set.
+    pub pidfd: Option<i32>,
     /// Answer: what else the receiver has asked for.
     pub controls: Vec<Control>,
 }
 
 impl Incoming {
+    /// Notes who sent a message, as far as the receiver's options ask for it.
+    pub fn tell_sender(&mut self, options: &Options, sender: Option<Credentials>) {
+        if options.pass_credentials() {
+            self.credentials = Some(sender.unwrap_or(Credentials::NOBODY));
+        }
+        if options.pass_pidfd() {
+            self.pidfd = sender.map(|sender| sender.pid);
+        }
+    }
+
     /// Nothing yet, to be received with `flags`.
     pub fn new(flags: MsgFlags) -> Incoming {
         Incoming {
@@ -169,6 +184,7 @@ impl Incoming {
             from: None,
             files: Vec::new(),
             credentials: None,
+            pidfd: None,
             controls: Vec::new(),
         }
     }

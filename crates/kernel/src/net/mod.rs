@@ -24,7 +24,7 @@ pub mod unix;
 
 pub use inherited::HostSocket;
 pub use message::{Address, Control, Credentials, Incoming, MsgFlags, Names, Outgoing};
-pub use sock::{Charge, Held, Kind, Patience, SendSpace, Shutdown, Sock, Status};
+pub use sock::{Charge, Held, Kind, Patience, SendSpace, Shutdown, Sock, Status, queue_ioctl};
 pub use socket::{Socket, new_file, of_file, open_file};
 
 use crate::vfs::{PollEvents, PollTable};

@@ -1,12 +1,14 @@
 //! Options of level `SOL_SOCKET` (socket(7), "Socket options"): what they hold, and how they are read and set.
 //! What is not listed here answers `ENOPROTOOPT`.
 
-use super::{Protocol, Sock};
+use super::{Control, Protocol, Sock, device};
 use crate::task::Cred;
 use crate::uaccess::{get, get_bytes, put, put_bytes};
 use crate::{Errno, Result};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
+use host::mutex::Mutex;
 use linux_raw_sys::general::{CAP_NET_ADMIN, CAP_NET_RAW};
 use linux_raw_sys::net as n;
 
@@ -21,8 +23,8 @@ const RECEIVE_MIN: usize = 2304;
 /// A buffer is twice an `int` that was asked for, and is an `int` itself.
 const FORCED_MAX: usize = i32::MAX as usize / 2;
 
-/// Options that are on or off and only kept: a bit each, by number.
-const SWITCHES: [u32; 11] = [
+/// Options that are on or off: a bit each.
+const SWITCHES: [u32; 12] = [
     n::SO_DEBUG,
     n::SO_REUSEADDR,
     n::SO_REUSEPORT,
@@ -34,11 +36,36 @@ const SWITCHES: [u32; 11] = [
     n::SO_NO_CHECK,
     n::SO_RXQ_OVFL,
     n::SO_SELECT_ERR_QUEUE,
+    n::SO_PASSPIDFD,
 ];
+
+/// Numbers that are only kept: name, value at first, least and largest.
+const NUMBERS: [(u32, i32, i32, i32); 7] = [
+    (n::SO_WIFI_STATUS, 0, 0, 1),
+    (n::SO_NOFCS, 0, 0, 1),
+    (n::SO_BUSY_POLL, 0, 0, i32::MAX),
+    (n::SO_INCOMING_CPU, -1, i32::MIN, i32::MAX),
+    (n::SO_PREFER_BUSY_POLL, 0, 0, 1),
+    (n::SO_RCVMARK, 0, 0, 1),
+    (n::SO_RCVPRIORITY, 0, 0, 1),
+];
+/// Numbers that are always the same: no device's queue has a number; what a filter may do; the one namespace.
+const FIXED: [(u32, i32); 2] = [(n::SO_INCOMING_NAPI_ID, 0), (n::SO_BPF_EXTENSIONS, 64)];
+const NETNS_COOKIE: u64 = 1;
+/// Ways to tell when a message came (`SO_TIMESTAMP*`), of which one is on at a time. The control message has the same
+/// number.
+const STAMPS: [u32; 4] =
+    [n::SO_TIMESTAMP_OLD, n::SO_TIMESTAMPNS_OLD, n::SO_TIMESTAMP_NEW, n::SO_TIMESTAMPNS_NEW];
 
 /// What is set.
 pub struct Options {
     switches: AtomicU64,
+    /// Of `NUMBERS` those that were set.
+    numbers: Mutex<BTreeMap<u32, i32>>,
+    /// Which of `STAMPS` is on, or 0.
+    stamps: AtomicU32,
+    /// `SO_BINDTODEVICE`: the only one there is.
+    to_device: AtomicBool,
     receive_buffer: AtomicUsize,
     /// `SO_RCVTIMEO` in nanoseconds; `u64::MAX`: for ever; 0: not at all.
     pub receive_timeout_ns: AtomicU64,
@@ -56,6 +83,9 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             switches: AtomicU64::new(0),
+            numbers: Mutex::default(),
+            stamps: AtomicU32::new(0),
+            to_device: AtomicBool::new(false),
             receive_buffer: AtomicUsize::new(BUFFER_DEFAULT),
             receive_timeout_ns: AtomicU64::new(u64::MAX),
             send_timeout_ns: AtomicU64::new(u64::MAX),
@@ -67,15 +97,30 @@ impl Default for Options {
     }
 }
 
+/// Bits of the two that ask for the sender of messages.
+const PASSES: u64 = bit(n::SO_PASSCRED) | bit(n::SO_PASSPIDFD);
+
+/// The bit of a switch: its place in `SWITCHES`.
+const fn bit(name: u32) -> u64 {
+    let mut place = 0;
+    while place < SWITCHES.len() {
+        if SWITCHES[place] == name {
+            return 1 << place;
+        }
+        place += 1;
+    }
+    0
+}
+
 impl Options {
     /// Whether a switch is on.
     pub fn is_on(&self, name: u32) -> bool {
-        name < 64 && self.switches.load(Relaxed) & 1 << name != 0
+        self.switches.load(Relaxed) & bit(name) != 0
     }
 
     /// Turns a switch on or off.
     pub fn switch(&self, name: u32, on: bool) {
-        let bit = 1u64.checked_shl(name).unwrap_or(0);
+        let bit = bit(name);
         if on {
             self.switches.fetch_or(bit, Relaxed);
         } else {
@@ -83,8 +128,29 @@ impl Options {
         }
     }
 
+    /// The time for a message that has just come; 0 when nobody wants to know.
+    pub fn stamp_now(&self) -> u64 {
+        if self.stamps.load(Relaxed) == 0 { 0 } else { host::clock::realtime_ns() }
+    }
+
+    /// The control message that tells when a message came, if that was kept and is wanted (`__sock_recv_timestamp`).
+    pub fn stamp(&self, at_ns: u64) -> Option<Control> {
+        let kind = self.stamps.load(Relaxed);
+        if at_ns == 0 || kind == 0 {
+            return None;
+        }
+        let unit = if [n::SO_TIMESTAMP_OLD, n::SO_TIMESTAMP_NEW].contains(&kind) { 1000 } else { 1 };
+        let (seconds, rest) = (at_ns / 1_000_000_000, at_ns % 1_000_000_000 / unit);
+        let content = [seconds.to_ne_bytes(), rest.to_ne_bytes()].concat();
+        Some(Control { level: n::SOL_SOCKET, kind, content })
+    }
+
     /// Takes over everything from another socket.
     pub fn inherit(&self, from: &Options) {
+        let numbers = from.numbers.lock().clone();
+        *self.numbers.lock() = numbers;
+        self.stamps.store(from.stamps.load(Relaxed), Relaxed);
+        self.to_device.store(from.to_device.load(Relaxed), Relaxed);
         self.switches.store(from.switches.load(Relaxed), Relaxed);
         self.receive_buffer.store(from.receive_buffer.load(Relaxed), Relaxed);
         self.receive_timeout_ns.store(from.receive_timeout_ns.load(Relaxed), Relaxed);
@@ -105,10 +171,23 @@ impl Options {
         self.linger.load(Relaxed) == 0
     }
 
-    /// Whether the receiver wants to know who sent (`SO_PASSCRED`).
+    /// Whether the receiver wants to know who sent, or which process that was (`SO_PASSCRED`, `SO_PASSPIDFD`).
+    #[inline]
+    pub fn wants_sender(&self) -> bool {
+        let switches = self.switches.load(Relaxed);
+        switches & PASSES != 0
+    }
+
+    /// `SO_PASSCRED`
     #[inline]
     pub fn pass_credentials(&self) -> bool {
         self.is_on(n::SO_PASSCRED)
+    }
+
+    /// `SO_PASSPIDFD`
+    #[inline]
+    pub fn pass_pidfd(&self) -> bool {
+        self.is_on(n::SO_PASSPIDFD)
     }
 }
 
@@ -184,7 +263,13 @@ impl Value {
 /// `EINVAL`, `EFAULT`, `EPERM`, `EDOM`, `ENOPROTOOPT`.
 pub fn set(sock: &Sock, cred: &Cred, name: u32, value: Argument) -> Result<()> {
     let options = &sock.options;
+    if name == n::SO_BINDTODEVICE {
+        return bind_to_device(options, value);
+    }
     let int = value.int()?;
+    if name == n::SO_PASSCRED && !passes_credentials(sock) {
+        return Err(Errno::OPNOTSUPP);
+    }
     let may_administer = cred.capable(CAP_NET_ADMIN);
     match name {
         n::SO_SNDBUF => set_send_buffer(sock, (int as u32 as usize).min(BUFFER_MAX)),
@@ -221,9 +306,41 @@ pub fn set(sock: &Sock, cred: &Cred, name: u32, value: Argument) -> Result<()> {
         n::SO_SNDTIMEO_OLD | n::SO_SNDTIMEO_NEW => options.send_timeout_ns.store(timeout(value)?, Relaxed),
         n::SO_DEBUG if int != 0 && !may_administer => return Err(Errno::ACCESS),
         n::SO_REUSEPORT if int != 0 && sock.family == n::AF_UNIX as u16 => return Err(Errno::OPNOTSUPP),
+        n::SO_PASSPIDFD if sock.family != n::AF_UNIX as u16 => return Err(Errno::OPNOTSUPP),
         _ if SWITCHES.contains(&name) => options.switch(name, int != 0),
-        _ => return Err(Errno::NOPROTOOPT),
+        _ if STAMPS.contains(&name) => {
+            let own = options.stamps.load(Relaxed) == name;
+            if int != 0 || own {
+                options.stamps.store(if int != 0 { name } else { 0 }, Relaxed);
+            }
+        }
+        _ => {
+            let row = NUMBERS.into_iter().find(|row| row.0 == name).ok_or(Errno::NOPROTOOPT)?;
+            let int = if (row.2, row.3) == (0, 1) { i32::from(int != 0) } else { int };
+            if !(row.2..=row.3).contains(&int) {
+                return Err(Errno::INVAL);
+            }
+            options.numbers.lock().insert(name, int);
+        }
     }
+    Ok(())
+}
+
+/// Whether messages of this family say who sent them.
+fn passes_credentials(sock: &Sock) -> bool {
+    [n::AF_UNIX as u16, n::AF_NETLINK as u16].contains(&sock.family)
+}
+
+/// `SO_BINDTODEVICE`: an empty name takes it back.
+fn bind_to_device(options: &Options, value: Argument) -> Result<()> {
+    let mut name = [0; 16];
+    let len = value.len.min(name.len() - 1);
+    get_bytes(&mut name[..len], value.addr)?;
+    let name = name.split(|&b| b == 0).next().unwrap_or(&[]);
+    if !name.is_empty() && name != device::NAME {
+        return Err(Errno::NODEV);
+    }
+    options.to_device.store(!name.is_empty(), Relaxed);
     Ok(())
 }
 
@@ -341,8 +458,29 @@ pub fn read(protocol: &dyn Protocol, name: u32, value: Value) -> Result<()> {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
             return value.put(&bytes);
         }
+        n::SO_BINDTODEVICE => {
+            if !options.to_device.load(Relaxed) {
+                return put(value.len_addr, &0u32);
+            }
+            // Room for the longest name is asked for.
+            return if value.len < 16 {
+                Err(Errno::INVAL)
+            } else {
+                value.put(&[device::NAME, b"\0"].concat())
+            };
+        }
+        n::SO_NETNS_COOKIE if value.len < 8 => return Err(Errno::INVAL),
+        n::SO_NETNS_COOKIE => return value.put(&NETNS_COOKIE.to_ne_bytes()),
+        n::SO_PASSCRED if !passes_credentials(sock) => return Err(Errno::OPNOTSUPP),
+        n::SO_PASSPIDFD if sock.family != n::AF_UNIX as u16 => return Err(Errno::OPNOTSUPP),
         _ if SWITCHES.contains(&name) => i32::from(options.is_on(name)),
-        _ => return Err(Errno::NOPROTOOPT),
+        _ if STAMPS.contains(&name) => i32::from(options.stamps.load(Relaxed) == name),
+        _ => {
+            let set = options.numbers.lock().get(&name).copied();
+            let first = || NUMBERS.into_iter().find(|row| row.0 == name).map(|row| row.1);
+            let fixed = || FIXED.into_iter().find(|row| row.0 == name).map(|row| row.1);
+            set.or_else(first).or_else(fixed).ok_or(Errno::NOPROTOOPT)?
+        }
     };
     value.put_int(int)
 }

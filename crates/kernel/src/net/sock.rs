@@ -3,12 +3,15 @@
 
 use super::options::Options;
 use crate::sync::{Deadline, WaitQueue, wait_until};
-use crate::vfs::PollEvents;
+use crate::uaccess::put;
+use crate::vfs::{File, PollEvents};
 use crate::{ERESTARTSYS, Errno, Result};
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
+use host::mutex::Mutex;
+use linux_raw_sys::ioctl::{FIONREAD, TIOCOUTQ};
 
 /// The types of sockets (`SOCK_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +78,8 @@ pub struct Sock {
     pub uid: AtomicU32,
     /// Permission bits of that inode, which a name made by bind(2) gets (`SOCK_INODE(sock)->i_mode`).
     pub mode: AtomicU32,
+    /// The open file, whose owner hears of urgent bytes.
+    pub file: Mutex<Weak<File>>,
     error: AtomicI32,
     shutdown: AtomicU32,
 }
@@ -92,6 +97,7 @@ impl Sock {
             ino: AtomicU64::new(0),
             uid: AtomicU32::new(0),
             mode: AtomicU32::new(0o777),
+            file: Mutex::new(Weak::new()),
             error: AtomicI32::new(0),
             shutdown: AtomicU32::new(0),
         }
@@ -151,6 +157,14 @@ impl Sock {
         self.space.queue.wake_all(PollEvents::empty());
     }
 
+    /// An urgent byte has come: SIGURG to the owner of the file (`sk_send_sigurg`).
+    pub fn signal_urgent(&self) {
+        let file = self.file.lock().upgrade();
+        if let Some(file) = file {
+            crate::vfs::fasync::send_urgent(&file);
+        }
+    }
+
     /// How long a receiver waits (`sock_rcvtimeo`).
     pub fn receive_patience(&self, nonblock: bool) -> Patience {
         Patience::new(nonblock, self.options.receive_timeout_ns.load(Relaxed))
@@ -167,6 +181,25 @@ impl Sock {
             if wait_all { len } else { len.min(self.options.receive_low_water.load(Relaxed) as usize) };
         target.max(1)
     }
+}
+
+/// The commands of ioctl(2) about a queue: how much waits to be received, and to be sent.
+///
+/// # Errors
+/// `ENOTTY` for others; that of `unread`; `EFAULT`.
+pub fn queue_ioctl(
+    command: u32,
+    arg: usize,
+    unread: impl FnOnce() -> Result<usize>,
+    unsent: impl FnOnce() -> usize,
+) -> Result<usize> {
+    let value = match command {
+        FIONREAD => unread()?,
+        TIOCOUTQ => unsent(),
+        _ => return Err(Errno::NOTTY),
+    };
+    put(arg, &(value as i32))?;
+    Ok(0)
 }
 
 /// How long an operation may block.

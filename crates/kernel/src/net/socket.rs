@@ -72,7 +72,9 @@ pub fn new_file(protocol: ProtocolRef, uid: u32, gid: u32, flags: OpenFlags) -> 
 /// An open file for a socket whose inode is there already. Of `flags` counts `O_NONBLOCK`.
 pub fn open_file(protocol: ProtocolRef, inode: InodeRef, flags: OpenFlags) -> Arc<File> {
     let flags = OpenFlags::RDWR | flags & OpenFlags::NONBLOCK;
-    File::new(Box::new(Socket { protocol }), inode, None, flags)
+    let file = File::new(Box::new(Socket { protocol: protocol.clone() }), inode, None, flags);
+    *protocol.sock().file.lock() = Arc::downgrade(&file);
+    file
 }
 
 /// The socket behind an open file.

@@ -1,10 +1,12 @@
 //! Control messages (cmsg(3)) as they lie in user memory: descriptors and credentials that go along with a message
 //! (`__scm_send`, `scm_recv`).
 
+use super::pidfd;
+use crate::fs::pidfd::Target;
 use crate::net::{Credentials, Incoming, MsgFlags};
 use crate::task::{self, Current};
 use crate::uaccess::{get_bytes, put, put_bytes};
-use crate::vfs::File;
+use crate::vfs::{Fd, File};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -104,6 +106,18 @@ fn credentials(cur: &Current<'_>, content: &[u8]) -> Result<Credentials> {
     Ok(Credentials { pid, uid, gid })
 }
 
+/// A pidfd for a process, installed.
+///
+/// # Errors
+/// `ESRCH` when it is gone; `EMFILE`.
+pub(super) fn pidfd_of(cur: &Current<'_>, pid: i32) -> Result<Fd> {
+    let process = task::find_process(pid).ok_or(Errno::SRCH)?;
+    pidfd::install(cur, Target::process(&process), 0)
+}
+
+/// `SCM_PIDFD` (`linux/socket.h`)
+const SCM_PIDFD: u32 = 4;
+
 /// Room for control messages that were received.
 pub(super) struct Room {
     at: usize,
@@ -122,7 +136,11 @@ impl Room {
     pub(super) fn store(mut self, cur: &Current<'_>, message: &mut Incoming) -> usize {
         let files = core::mem::take(&mut message.files);
         if self.at == 0 {
-            if !files.is_empty() || !message.controls.is_empty() || message.credentials.is_some() {
+            if !files.is_empty()
+                || message.pidfd.is_some()
+                || !message.controls.is_empty()
+                || message.credentials.is_some()
+            {
                 message.answer |= MsgFlags::CTRUNC;
             }
             return 0;
@@ -132,6 +150,9 @@ impl Room {
         }
         if let Some(credentials) = message.credentials {
             self.put((SOL_SOCKET, SCM_CREDENTIALS), &credentials.to_bytes(), &mut message.answer);
+        }
+        if let Some(pid) = message.pidfd {
+            self.put_pidfd(cur, pid, &mut message.answer);
         }
         if !files.is_empty() {
             let cloexec = message.flags.contains(MsgFlags::CMSG_CLOEXEC);
@@ -168,6 +189,23 @@ impl Room {
             self.put_header(kind, len).and_then(|()| put_bytes(self.at + HEADER, &content[..len - HEADER]));
         if stored.is_ok() {
             self.advance(whole);
+        }
+    }
+
+    /// `scm_pidfd_recv`: of a process that is gone the error instead.
+    fn put_pidfd(&mut self, cur: &Current<'_>, pid: i32, answer: &mut MsgFlags) {
+        if self.left < HEADER + 4 {
+            *answer |= MsgFlags::CTRUNC;
+            return;
+        }
+        let made = pidfd_of(cur, pid);
+        let told = made.unwrap_or_else(|errno| -errno.raw_os_error());
+        let before = self.used;
+        self.put((SOL_SOCKET, SCM_PIDFD), &told.to_ne_bytes(), answer);
+        if let Ok(fd) = made
+            && self.used == before
+        {
+            drop(cur.files.remove(fd));
         }
     }
 

@@ -1,11 +1,12 @@
 //! getsockopt(2), setsockopt(2). The options themselves: `net::options` and the families.
 
+use super::cmsg::pidfd_of;
 use super::sockaddr::socket;
 use crate::net::options::{self, Argument, Value};
 use crate::task::Current;
 use crate::uaccess::{Args, get};
 use crate::{Errno, Result};
-use linux_raw_sys::net::SOL_SOCKET;
+use linux_raw_sys::net::{SO_PEERPIDFD, SOL_SOCKET};
 
 /// `getsockopt(sockfd, level, optname, optval, optlen)`
 pub fn sys_getsockopt(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
@@ -16,6 +17,12 @@ pub fn sys_getsockopt(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
         Ok(Value { addr: args.usize(3), len_addr, len: usize::try_from(len).map_err(|_| Errno::INVAL)? })
     };
     let plain = level == SOL_SOCKET as i32 && !socket.protocol.has_all_options();
+    if plain && name == SO_PEERPIDFD {
+        let value = value(get(len_addr)?)?;
+        let (peer, _) = socket.protocol.peer_credentials().ok_or(Errno::NODATA)?;
+        let fd = pidfd_of(cur, peer.pid)?;
+        return value.put_int(fd).inspect_err(|_| drop(cur.files.remove(fd))).map(|()| 0);
+    }
     if plain {
         options::read(&*socket.protocol, name, value(get(len_addr)?)?)?;
     } else {

@@ -28,7 +28,7 @@ const PIDFD_SIGNAL_THREAD_GROUP: u32 = 2;
 const PIDFD_SIGNAL_PROCESS_GROUP: u32 = 4;
 
 /// A pidfd of something that is there, installed; always close-on-exec.
-fn install(cur: &Current<'_>, target: Target, flags: u32) -> Result<Fd> {
+pub(super) fn install(cur: &Current<'_>, target: Target, flags: u32) -> Result<Fd> {
     let slot = Arc::new(OnceLock::new());
     // It is new: there is nothing in it.
     let _ = slot.set(target);

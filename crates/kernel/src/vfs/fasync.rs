@@ -98,10 +98,23 @@ fn send(owner: &Owner, fd: Fd, code: i32, band: PollEvents) {
         0 => SigInfo::kernel(g::SIGIO as i32),
         signo => SigInfo::io(signo as i32, code, i64::from(band.bits()), fd),
     };
+    deliver(owner, info, g::SIGIO as i32);
+}
+
+/// Tells the owner of a socket's file of an urgent byte (`send_sigurg`).
+pub fn send_urgent(file: &File) {
+    let owner = *file.owner.lock();
+    if owner.id != 0 {
+        deliver(&owner, SigInfo::kernel(g::SIGURG as i32), g::SIGURG as i32);
+    }
+}
+
+/// Sends `info`, or `otherwise` where there is no room for it.
+fn deliver(owner: &Owner, info: SigInfo, otherwise: i32) {
     let send_to_process = |process: &Arc<task::Process>| {
         if may_signal(owner, &process.cred()) && signal::to_process(process, info).is_err() {
             // The queue is full: at least that much (`send_sigio_to_task`).
-            let _ = signal::to_process(process, SigInfo::kernel(g::SIGIO as i32));
+            let _ = signal::to_process(process, SigInfo::kernel(otherwise));
         }
     };
     match owner.kind {
@@ -120,7 +133,7 @@ fn send(owner: &Owner, fd: Fd, code: i32, band: PollEvents) {
                 && may_signal(owner, &task.process.cred())
                 && signal::to_task(&task, info).is_err()
             {
-                let _ = signal::to_task(&task, SigInfo::kernel(g::SIGIO as i32));
+                let _ = signal::to_task(&task, SigInfo::kernel(otherwise));
             }
         }
     }

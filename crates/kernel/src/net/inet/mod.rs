@@ -6,20 +6,17 @@
 //!
 //! An address is kept as IPv6 has it, that of IPv4 mapped (`::ffff:127.0.0.1`), so that both families meet.
 //!
-//! Left out: what can only be seen on a network (routing, multicast, raw sockets, `TIME_WAIT`), out-of-band data.
+//! Left out: what can only be seen on a network (routing, multicast, raw sockets, `TIME_WAIT`).
 
 pub mod list;
+mod options;
 mod port;
 mod tcp;
 mod udp;
 
-use super::options::{Argument, Value};
 use super::{Address, Family, ProtocolRef};
 use crate::{Errno, Result};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use host::mutex::Mutex;
 use linux_raw_sys::net as n;
 
 const INET: u16 = n::AF_INET as u16;
@@ -157,94 +154,4 @@ impl Endpoint {
 /// Whether an address given to connect(2) means "nowhere".
 fn is_unspecified(address: &[u8]) -> bool {
     address.first_chunk().is_some_and(|bytes| u32::from(u16::from_ne_bytes(*bytes)) == n::AF_UNSPEC)
-}
-
-/// Level, name, value at first, least and largest.
-type Kept = (u32, u32, i32, i32, i32);
-
-/// Options of the levels below the socket that are kept, because over the loopback they change nothing that a program
-/// could see.
-const KEPT: [Kept; 18] = [
-    (n::IPPROTO_TCP as u32, n::TCP_NODELAY, 0, 0, 1),
-    (n::IPPROTO_TCP as u32, n::TCP_CORK, 0, 0, 1),
-    (n::IPPROTO_TCP as u32, n::TCP_KEEPIDLE, 7200, 1, 32767),
-    (n::IPPROTO_TCP as u32, n::TCP_KEEPINTVL, 75, 1, 32767),
-    (n::IPPROTO_TCP as u32, n::TCP_KEEPCNT, 9, 1, 127),
-    (n::IPPROTO_TCP as u32, n::TCP_SYNCNT, 6, 1, 127),
-    (n::IPPROTO_TCP as u32, n::TCP_QUICKACK, 1, 0, 1),
-    (n::IPPROTO_TCP as u32, n::TCP_USER_TIMEOUT, 0, 0, i32::MAX),
-    (n::IPPROTO_TCP as u32, n::TCP_NOTSENT_LOWAT, 0, 0, i32::MAX),
-    (n::IPPROTO_IP as u32, n::IP_TOS, 0, 0, 255),
-    (n::IPPROTO_IP as u32, n::IP_TTL, 64, 1, 255),
-    (n::IPPROTO_IP as u32, n::IP_MTU_DISCOVER, 1, 0, 5),
-    (n::IPPROTO_IP as u32, n::IP_RECVERR, 0, 0, 1),
-    (n::IPPROTO_IP as u32, n::IP_FREEBIND, 0, 0, 1),
-    (n::IPPROTO_IPV6 as u32, n::IPV6_V6ONLY, 0, 0, 1),
-    (n::IPPROTO_IPV6 as u32, n::IPV6_UNICAST_HOPS, 64, -1, 255),
-    (n::IPPROTO_IPV6 as u32, n::IPV6_RECVERR, 0, 0, 1),
-    (n::IPPROTO_IPV6 as u32, n::IPV6_TCLASS, 0, -1, 255),
-];
-
-/// Options of the levels below the socket.
-struct Options {
-    family: u16,
-    tcp: bool,
-    kept: Mutex<BTreeMap<(u32, u32), i32>>,
-    only6: AtomicU8,
-}
-
-impl Options {
-    fn new(family: u16, tcp: bool) -> Options {
-        Options { family, tcp, kept: Mutex::default(), only6: AtomicU8::new(0) }
-    }
-
-    /// Takes over what is set for a listener (`inet_csk_clone_lock`).
-    fn inherit(&self, from: &Options) {
-        let kept = from.kept.lock().clone();
-        *self.kept.lock() = kept;
-        self.only6.store(from.only6.load(Relaxed), Relaxed);
-    }
-
-    /// `IPV6_V6ONLY`: whether it is apart from the other family.
-    fn is_v6_only(&self) -> bool {
-        self.only6.load(Relaxed) != 0
-    }
-
-    fn row(&self, level: i32, name: u32) -> Result<Kept> {
-        let level = level as u32;
-        let known = match level {
-            level if level == n::IPPROTO_IP as u32 => true,
-            level if level == n::IPPROTO_TCP as u32 => self.tcp,
-            level if level == n::IPPROTO_IPV6 as u32 => self.family == INET6,
-            _ => false,
-        };
-        let row = KEPT.into_iter().find(|row| known && row.0 == level && row.1 == name);
-        row.ok_or(Errno::NOPROTOOPT)
-    }
-
-    fn read(&self, level: i32, name: u32, value: Value) -> Result<()> {
-        let row = self.row(level, name)?;
-        let kept = self.kept.lock().get(&(row.0, row.1)).copied();
-        value.put_int(kept.unwrap_or(row.2))
-    }
-
-    fn set(&self, level: i32, name: u32, value: Argument, bound: bool) -> Result<()> {
-        let row = self.row(level, name)?;
-        let mut int = value.int()?;
-        let (least, most) = (row.3, row.4);
-        if (least, most) == (0, 1) {
-            int = i32::from(int != 0);
-        }
-        if !(least..=most).contains(&int) {
-            return Err(Errno::INVAL);
-        }
-        if (row.0, row.1) == (n::IPPROTO_IPV6 as u32, n::IPV6_V6ONLY) {
-            if bound {
-                return Err(Errno::INVAL);
-            }
-            self.only6.store(int as u8, Relaxed);
-        }
-        self.kept.lock().insert((row.0, row.1), int);
-        Ok(())
-    }
 }

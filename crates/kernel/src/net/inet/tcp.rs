@@ -2,24 +2,32 @@
 //!
 //! A connection is made when it is asked for, whether or not that may block: connect(2) that must not block still
 //! answers `EINPROGRESS`, as over Linux's loopback, and what became of it is told by poll(2) and `SO_ERROR`.
+//!
+//! Here is what a socket is, and what it answers to poll(2), ioctl(2) and for its options; how connections come together and
+//! part is in `connection`, the bytes are in `stream`.
 
-use super::list::{self, Facts};
+mod connection;
+mod stream;
+
+use super::Endpoint;
+use super::list;
+use super::options::{self, Options};
 use super::port::{Ports, Sharing};
-use super::{Endpoint, Options, is_unspecified};
 use crate::net::options::{Argument, Value};
 use crate::net::{
-    Address, Held, Incoming, Kind, MsgFlags, Names, Outgoing, Protocol, ProtocolRef, Shutdown, Sock, Status,
+    Address, Held, Incoming, Kind, Names, Outgoing, Protocol, ProtocolRef, Shutdown, Sock, Status,
+    queue_ioctl,
 };
 use crate::uaccess::put;
 use crate::vfs::{PollEvents, PollTable};
 use crate::{Errno, Result};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
-use alloc::vec;
 use host::io::{IoDst, IoSrc};
 use host::mutex::Mutex;
-use linux_raw_sys::ioctl::{FIONREAD, TIOCOUTQ};
+use linux_raw_sys::ioctl::SIOCATMARK;
 use linux_raw_sys::net as n;
+use stream::Urgent;
 
 /// So much is moved at a time.
 const CHUNK: usize = 32 << 10;
@@ -45,6 +53,10 @@ struct State {
     /// How much of the first piece was read.
     start: usize,
     len: usize,
+    /// Bytes read since it was connected, and sent.
+    read: u64,
+    sent: u64,
+    urgent: Option<Urgent>,
     /// The peer sends no more; this side sends no more.
     fin_received: bool,
     fin_sent: bool,
@@ -82,6 +94,9 @@ impl Tcp {
                 buffer: VecDeque::new(),
                 start: 0,
                 len: 0,
+                read: 0,
+                sent: 0,
+                urgent: None,
                 fin_received: false,
                 fin_sent: false,
                 embryos: VecDeque::new(),
@@ -100,7 +115,7 @@ impl Tcp {
     }
 
     /// What the lists show of it, if it is in them.
-    pub fn facts(&self) -> Option<Facts> {
+    pub fn facts(&self) -> Option<list::Facts> {
         let state = self.state.lock();
         let (shown, receive, send) = match (state.status, state.fin_sent, state.fin_received) {
             (Status::Listening, ..) => (list::LISTEN, state.embryos.len(), state.backlog),
@@ -110,7 +125,7 @@ impl Tcp {
             (Status::Established, false, true) => (list::CLOSE_WAIT, state.len + 1, 0),
             _ => return None,
         };
-        Some(Facts { state: shown, local: state.local, remote: state.remote, receive, send })
+        Some(list::Facts { state: shown, local: state.local, remote: state.remote, receive, send })
     }
 
     fn sharing(&self) -> Sharing {
@@ -147,115 +162,22 @@ impl Tcp {
         sender.sock.space.limit() + self.sock.options.receive_buffer()
     }
 
-    /// Ends the connection with an error on this side (`tcp_reset`).
-    fn reset(&self) {
-        let status = {
-            let mut state = self.state.lock();
-            state.peer = None;
-            core::mem::replace(&mut state.status, Status::Closed)
-        };
-        if status == Status::Established {
-            let half_closed = self.state.lock().fin_received;
-            self.sock.set_error(if half_closed { Errno::PIPE } else { Errno::CONNRESET });
-        }
-        self.sock.shut(Shutdown::all());
-        self.sock.wake_everybody();
-    }
-
-    /// The other side sends no more.
-    fn receive_fin(&self) {
-        self.state.lock().fin_received = true;
-        self.sock.shut(Shutdown::RECEIVE);
-        self.sock.wake_everybody();
-    }
-
-    /// Finds a listener and makes a connection with it.
-    fn establish(&self, to: Endpoint) -> Result<()> {
-        let me = self.me.upgrade().ok_or(Errno::BADF)?;
-        let local = self.local()?.as_source_for(to);
-        let listens = |socket: &Arc<Tcp>| {
-            let state = socket.state.lock();
-            state.status == Status::Listening && !state.dead
-        };
-        let listener = PORTS.find(to).into_iter().find(listens).ok_or(Errno::CONNREFUSED)?;
-        let embryo = Tcp::new(listener.sock.family);
-        embryo.sock.inherit(&listener.sock);
-        embryo.options.inherit(&listener.options);
-        {
-            let mut new = embryo.state.lock();
-            new.status = Status::Established;
-            (new.local, new.remote) = (Some(to), Some(local));
-            new.peer = Some(me);
-        }
-        {
-            let mut state = self.state.lock();
-            if state.status != Status::Closed {
-                return Err(Errno::ISCONN);
-            }
-            state.status = Status::Established;
-            (state.local, state.remote) = (Some(local), Some(to));
-            state.peer = Some(embryo.clone());
-        }
-        let mut theirs = listener.state.lock();
-        if theirs.status != Status::Listening || theirs.dead || theirs.embryos.len() > BACKLOG {
-            drop(theirs);
-            let mut state = self.state.lock();
-            state.status = Status::Closed;
-            (state.remote, state.peer) = (None, None);
-            return Err(Errno::CONNREFUSED);
-        }
-        theirs.embryos.push_back(embryo);
-        drop(theirs);
-        listener.sock.readers.wake_all(PollEvents::READABLE);
-        self.sock.wake_everybody();
-        Ok(())
-    }
-
     /// Room in the buffer for `sender`, or that there is nobody.
     fn room_for(&self, sender: &Tcp) -> Option<usize> {
         let state = self.state.lock();
         (!state.dead).then(|| self.capacity(sender).saturating_sub(state.len))
     }
 
-    /// Copies what is in the buffer from `skip` on, at most `most` bytes.
-    fn look(&self, skip: usize, most: usize) -> alloc::vec::Vec<u8> {
+    /// What options tell of it.
+    fn told(&self) -> options::Facts {
+        let shown = self.facts().map_or(list::CLOSE, |facts| facts.state);
         let state = self.state.lock();
-        let mut out = alloc::vec::Vec::with_capacity(most.min(state.len.saturating_sub(skip)));
-        let mut skip = state.start + skip;
-        for piece in &state.buffer {
-            if skip >= piece.len() {
-                skip -= piece.len();
-                continue;
-            }
-            let count = (piece.len() - skip).min(most - out.len());
-            out.extend_from_slice(&piece[skip..skip + count]);
-            skip = 0;
-            if out.len() == most {
-                break;
-            }
-        }
-        out
-    }
-
-    /// Removes `count` bytes from the front of the buffer.
-    fn consume(&self, count: usize) {
-        let mut state = self.state.lock();
-        state.len -= count.min(state.len);
-        state.start += count;
-        let mut done = alloc::vec::Vec::new();
-        while let Some(first) = state.buffer.front().map(|piece| piece.len())
-            && state.start >= first
-        {
-            state.start -= first;
-            done.extend(state.buffer.pop_front());
-        }
-        let peer = state.peer.clone();
-        let len = state.len;
-        drop(state);
-        if let Some(peer) = peer
-            && len <= self.capacity(&peer) / 3 * 2
-        {
-            peer.sock.space.queue.wake_all(PollEvents::WRITABLE);
+        options::Facts {
+            bound: state.bound,
+            connected: state.status == Status::Established,
+            state: shown,
+            bytes: (state.sent, state.read + state.len as u64),
+            room: self.sock.options.receive_buffer(),
         }
     }
 }
@@ -276,35 +198,7 @@ impl Protocol for Tcp {
     }
 
     fn connect(&self, _names: &dyn Names, address: &[u8], nonblock: bool) -> Result<()> {
-        let (status, reported) = {
-            let mut state = self.state.lock();
-            (state.status, core::mem::replace(&mut state.reported, true))
-        };
-        match status {
-            Status::Established if !reported => return Ok(()),
-            Status::Established | Status::Listening => return Err(Errno::ISCONN),
-            // A refusal that was not told as an error yet, or was by SO_ERROR.
-            Status::Closed if !reported => {
-                self.sock.take_error()?;
-                return Err(Errno::CONNABORTED);
-            }
-            Status::Closed => {}
-        }
-        if is_unspecified(address) {
-            return Ok(());
-        }
-        let to = Endpoint::parse(self.sock.family, address)?.destination()?;
-        self.sock.reopen();
-        let result = self.establish(to);
-        if !nonblock || !matches!(result, Ok(()) | Err(Errno::CONNREFUSED)) {
-            return result;
-        }
-        self.state.lock().reported = false;
-        if let Err(errno) = result {
-            self.sock.set_error(errno);
-            self.sock.shut(Shutdown::all());
-        }
-        Err(Errno::INPROGRESS)
+        self.connect_to(address, nonblock)
     }
 
     fn listen(&self, backlog: usize) -> Result<()> {
@@ -320,21 +214,7 @@ impl Protocol for Tcp {
     }
 
     fn accept(&self, nonblock: bool) -> Result<ProtocolRef> {
-        let patience = self.sock.receive_patience(nonblock);
-        loop {
-            let mut state = self.state.lock();
-            if state.status != Status::Listening {
-                return Err(Errno::INVAL);
-            }
-            if let Some(embryo) = state.embryos.pop_front() {
-                return Ok(embryo);
-            }
-            drop(state);
-            patience.wait(&self.sock.readers, || {
-                let state = self.state.lock();
-                (!state.embryos.is_empty() || state.status != Status::Listening).then_some(())
-            })?;
-        }
+        self.accept_one(nonblock)
     }
 
     fn name(&self, peer: bool) -> Result<Address> {
@@ -350,179 +230,27 @@ impl Protocol for Tcp {
     }
 
     fn shutdown(&self, how: Shutdown) -> Result<()> {
-        let mut state = self.state.lock();
-        match state.status {
-            Status::Closed => return Err(Errno::NOTCONN),
-            Status::Listening if how.contains(Shutdown::RECEIVE) => {
-                state.status = Status::Closed;
-                let embryos = core::mem::take(&mut state.embryos);
-                drop(state);
-                embryos.iter().for_each(|embryo| embryo.release());
-                self.sock.wake_everybody();
-                return Ok(());
-            }
-            Status::Listening => return Ok(()),
-            Status::Established if state.fin_sent && state.fin_received => return Err(Errno::NOTCONN),
-            Status::Established => {}
-        }
-        let ends = how.contains(Shutdown::SEND) && !state.fin_sent;
-        state.fin_sent |= ends;
-        let peer = state.peer.clone();
-        drop(state);
-        self.sock.shut(how);
-        self.sock.wake_everybody();
-        if let Some(peer) = peer
-            && ends
-        {
-            peer.receive_fin();
-        }
-        Ok(())
+        self.shut_down(how)
     }
 
     fn send(&self, src: &mut IoSrc<'_>, message: Outgoing<'_>) -> Result<usize> {
-        if message.flags.contains(MsgFlags::OOB) {
-            return Err(Errno::OPNOTSUPP);
-        }
-        let patience = self.sock.send_patience(message.flags.contains(MsgFlags::DONTWAIT));
-        let mut sent = 0;
-        let result = loop {
-            if let Err(errno) = self.sock.take_error() {
-                break Err(errno);
-            }
-            if self.sock.down().contains(Shutdown::SEND) {
-                break Err(Errno::PIPE);
-            }
-            let Some(peer) = self.state.lock().peer.clone() else { break Err(Errno::PIPE) };
-            if src.is_empty() {
-                break Ok(());
-            }
-            let len = match peer.room_for(self) {
-                // The first bytes to somebody who has closed are taken, and answered by a reset.
-                None => {
-                    sent += src.remaining();
-                    self.reset();
-                    break Ok(());
-                }
-                Some(0) => {
-                    let waited = patience.wait(&self.sock.space.queue, || {
-                        let stop = self.sock.has_error() || self.sock.down().contains(Shutdown::SEND);
-                        (stop || peer.room_for(self) != Some(0)).then_some(())
-                    });
-                    match waited {
-                        Ok(()) => continue,
-                        Err(errno) => break Err(errno),
-                    }
-                }
-                Some(room) => room.min(CHUNK).min(src.remaining()),
-            };
-            let mut bytes = vec![0; len];
-            match src.take(&mut bytes) {
-                Ok(count) if count == len => {}
-                Ok(_) => break Err(Errno::FAULT),
-                Err(errno) => break Err(errno),
-            }
-            let bytes = match Held::new(bytes) {
-                Ok(bytes) => bytes,
-                Err(errno) => break Err(errno),
-            };
-            let mut state = peer.state.lock();
-            // What nobody can read is thrown away on arrival. After shutdown(SHUT_RD) it still can be read.
-            let wanted = !state.dead;
-            if wanted {
-                state.len += len;
-                match state.buffer.back_mut() {
-                    Some(last) if last.len() + len <= PIECE => last.append(bytes),
-                    _ => state.buffer.push_back(bytes),
-                }
-            }
-            drop(state);
-            sent += len;
-            if wanted {
-                peer.sock.readers.wake_all(PollEvents::READABLE);
-            }
-        };
-        match result {
-            Err(errno) if sent == 0 => Err(errno),
-            _ => Ok(sent),
-        }
+        self.send_bytes(src, message.flags)
     }
 
     fn receive(&self, dst: &mut IoDst<'_>, message: &mut Incoming) -> Result<usize> {
-        let flags = message.flags;
-        if flags.contains(MsgFlags::OOB) {
-            return Err(Errno::INVAL);
-        }
-        {
-            let state = self.state.lock();
-            if state.status == Status::Listening || state.status == Status::Closed && state.remote.is_none() {
-                drop(state);
-                self.sock.take_error()?;
-                return Err(Errno::NOTCONN);
-            }
-        }
-        let patience = self.sock.receive_patience(flags.contains(MsgFlags::DONTWAIT));
-        let size = dst.remaining();
-        let target = self.sock.receive_target(flags.contains(MsgFlags::WAITALL), size);
-        let peek = flags.contains(MsgFlags::PEEK);
-        let mut copied = 0;
-        let mut turn = self.turn.lock();
-        while copied < size {
-            let skip = if peek { copied } else { 0 };
-            let bytes = self.look(skip, (size - copied).min(CHUNK));
-            if !bytes.is_empty() {
-                // tcp(7): with MSG_TRUNC the bytes are thrown away.
-                let stored = match flags.contains(MsgFlags::TRUNC) && !peek {
-                    true => Ok(bytes.len()),
-                    false => dst.put(&bytes),
-                };
-                match stored {
-                    Ok(count) if count == bytes.len() => {}
-                    _ if copied > 0 => break,
-                    _ => return Err(Errno::FAULT),
-                }
-                copied += bytes.len();
-                if !peek {
-                    self.consume(bytes.len());
-                }
-                continue;
-            }
-            if copied >= target {
-                break;
-            }
-            if let Err(errno) = self.sock.take_error() {
-                if copied > 0 {
-                    self.sock.set_error(errno);
-                    break;
-                }
-                return Err(errno);
-            }
-            if self.sock.down().contains(Shutdown::RECEIVE) {
-                break;
-            }
-            drop(turn);
-            let waited = patience.wait(&self.sock.readers, || {
-                let more = self.state.lock().len > skip;
-                let stop = self.sock.has_error() || self.sock.down().contains(Shutdown::RECEIVE);
-                (more || stop).then_some(())
-            });
-            match waited {
-                Ok(()) => {}
-                Err(_) if copied > 0 => return Ok(copied),
-                Err(errno) => return Err(errno),
-            }
-            turn = self.turn.lock();
-        }
-        drop(turn);
-        Ok(copied)
+        self.receive_bytes(dst, message)
     }
 
     /// `tcp_poll`
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
         table.wait_on(&self.sock.readers);
         table.wait_on(&self.sock.space.queue);
-        let (status, len, waiting, peer) = {
+        let (status, len, waiting, peer, mark, urgent) = {
             let state = self.state.lock();
-            (state.status, state.len, !state.embryos.is_empty(), state.peer.clone())
+            let waiting = !state.embryos.is_empty();
+            // An urgent byte that is the next is not for a read.
+            let mark = state.is_at_mark(0) && !self.is_inline();
+            (state.status, state.len, waiting, state.peer.clone(), mark, state.has_urgent())
         };
         let mut events = PollEvents::empty();
         if status == Status::Listening {
@@ -538,9 +266,10 @@ impl Protocol for Tcp {
             events |= PollEvents::READABLE | PollEvents::RDHUP;
         }
         let target = self.sock.receive_target(false, usize::MAX);
-        if len >= target {
+        if len >= target + usize::from(mark) {
             events |= PollEvents::READABLE;
         }
+        events.set(PollEvents::PRI, urgent);
         let writable = down.contains(Shutdown::SEND)
             || peer.is_none_or(|peer| peer.room_for(self).is_none_or(|room| room >= peer.capacity(self) / 3));
         if writable {
@@ -550,29 +279,25 @@ impl Protocol for Tcp {
     }
 
     fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
-        let value = match command {
-            FIONREAD => {
-                let state = self.state.lock();
-                if state.status == Status::Listening {
-                    return Err(Errno::INVAL);
-                }
-                state.len
-            }
-            // What was sent has arrived.
-            TIOCOUTQ => 0,
-            _ => return Err(Errno::NOTTY),
+        if command == SIOCATMARK {
+            let at_mark = self.state.lock().is_at_mark(0);
+            return put(arg, &i32::from(at_mark)).map(|()| 0);
+        }
+        let unread = || {
+            let state = self.state.lock();
+            let listens = state.status == Status::Listening;
+            if listens { Err(Errno::INVAL) } else { Ok(state.readable(self.is_inline())) }
         };
-        put(arg, &(value as i32))?;
-        Ok(0)
+        // What was sent has arrived.
+        queue_ioctl(command, arg, unread, || 0)
     }
 
     fn option(&self, level: i32, name: u32, value: Value) -> Result<()> {
-        self.options.read(level, name, value)
+        self.options.read(level, name, value, self.told())
     }
 
     fn set_option(&self, level: i32, name: u32, value: Argument) -> Result<()> {
-        let bound = self.state.lock().bound;
-        self.options.set(level, name, value, bound)
+        self.options.set(level, name, value, self.told())
     }
 
     fn listens(&self) -> bool {
@@ -580,37 +305,7 @@ impl Protocol for Tcp {
     }
 
     fn release(&self) {
-        let (peer, unread, embryos, bound, fin_sent) = {
-            let mut state = self.state.lock();
-            if core::mem::replace(&mut state.dead, true) {
-                return;
-            }
-            state.status = Status::Closed;
-            state.start = 0;
-            let unread = core::mem::take(&mut state.len) > 0;
-            let bound = state.local.filter(|_| core::mem::replace(&mut state.bound, false));
-            let embryos = core::mem::take(&mut state.embryos);
-            let buffer = core::mem::take(&mut state.buffer);
-            let all = (state.peer.take(), unread, embryos, bound, state.fin_sent);
-            drop(state);
-            drop(buffer);
-            all
-        };
-        self.sock.shut(Shutdown::all());
-        if let Some(at) = bound {
-            PORTS.leave(&self.me, at.port);
-        }
-        if let Some(peer) = peer {
-            // Unread bytes are lost, and so is a connection that nobody accepted: the other side is told.
-            let embryo = self.sock.ino.load(core::sync::atomic::Ordering::Relaxed) == 0;
-            if unread || embryo || self.sock.options.lingers_not() {
-                peer.reset();
-            } else if !fin_sent {
-                peer.receive_fin();
-            }
-            peer.sock.wake_everybody();
-        }
-        embryos.iter().for_each(|embryo| embryo.release());
+        self.release_all();
     }
 }
 

@@ -1,19 +1,22 @@
 //! UDP (udp(7)): messages straight into the receiver's queue, or nowhere.
 
 use super::list::{self, Facts};
+use super::options::{self, Options};
 use super::port::{Ports, Sharing};
-use super::{Endpoint, INET, Options, is_unspecified};
+use super::{Endpoint, INET, is_unspecified};
 use crate::net::options::{Argument, Value};
-use crate::net::{Address, Held, Incoming, Kind, MsgFlags, Names, Outgoing, Protocol, Shutdown, Sock};
-use crate::uaccess::put;
+use crate::net::{
+    Address, Control, Held, Incoming, Kind, MsgFlags, Names, Outgoing, Protocol, Shutdown, Sock, device,
+    queue_ioctl,
+};
 use crate::vfs::{PollEvents, PollTable};
 use crate::{Errno, Result};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec;
+use alloc::vec::Vec;
 use host::io::{IoDst, IoSrc};
 use host::mutex::Mutex;
-use linux_raw_sys::ioctl::{FIONREAD, TIOCOUTQ};
 use linux_raw_sys::net as n;
 
 /// Longest message over IPv4 and IPv6.
@@ -24,8 +27,19 @@ const OVERHEAD: usize = 768;
 
 static PORTS: Ports<Udp> = Ports::new();
 
+/// What comes with the bytes, as if in headers.
+#[derive(Clone, Copy)]
+struct Packet {
+    to: Endpoint,
+    ttl: i32,
+    tos: i32,
+    /// When it came, if anybody wants to know.
+    at_ns: u64,
+}
+
 struct Message {
     from: Endpoint,
+    packet: Packet,
     bytes: Held,
 }
 
@@ -59,6 +73,68 @@ impl Udp {
         });
         list::UDP.enter(&socket);
         socket
+    }
+
+    /// What options tell of it.
+    fn told(&self) -> options::Facts {
+        let state = self.state.lock();
+        let (bound, connected) = (state.local.is_some(), state.remote.is_some());
+        options::Facts { bound, connected, ..options::Facts::default() }
+    }
+
+    /// What else the receiver has asked for (`ip_cmsg_recv`, `ip6_datagram_recv_ctl`).
+    fn controls(&self, packet: &Packet, out: &mut Vec<Control>) {
+        if let Some(control) = self.sock.options.stamp(packet.at_ns) {
+            out.push(control);
+        }
+        if !self.options.wants_controls() {
+            return;
+        }
+        let on = |level: u32, name: u32| self.options.value(level, name) != 0;
+        let mut put = |level: u32, kind: u32, content: &[u8]| {
+            out.push(Control { level, kind, content: content.to_vec() });
+        };
+        let (ip, ip6) = (n::IPPROTO_IP as u32, n::IPPROTO_IPV6 as u32);
+        let index = device::INDEX.to_ne_bytes();
+        if self.sock.family != INET && on(ip6, n::IPV6_RECVPKTINFO) {
+            put(ip6, n::IPV6_PKTINFO, &[&packet.to.ip[..], &index].concat());
+        }
+        let (ttl, tos) = (packet.ttl.to_ne_bytes(), packet.tos);
+        if packet.to.is_v4() {
+            let to = &packet.to.ip[12..];
+            if on(ip, n::IP_PKTINFO) {
+                put(ip, n::IP_PKTINFO, &[&index, to, to].concat());
+            }
+            if on(ip, n::IP_RECVTTL) {
+                put(ip, n::IP_TTL, &ttl);
+            }
+            if on(ip, n::IP_RECVTOS) {
+                put(ip, n::IP_TOS, &[tos as u8]);
+            }
+        } else {
+            if on(ip6, n::IPV6_RECVHOPLIMIT) {
+                put(ip6, n::IPV6_HOPLIMIT, &ttl);
+            }
+            if on(ip6, n::IPV6_RECVTCLASS) {
+                put(ip6, n::IPV6_TCLASS, &tos.to_ne_bytes());
+            }
+        }
+    }
+
+    /// What is known of a message to `to` beside its bytes.
+    fn packet(&self, to: Endpoint) -> Packet {
+        let value = |level, name| self.options.value(level, name);
+        let (ttl, tos) = match to.is_v4() {
+            true => {
+                let ip = n::IPPROTO_IP as u32;
+                (value(ip, n::IP_TTL), value(ip, n::IP_TOS))
+            }
+            false => {
+                let ip6 = n::IPPROTO_IPV6 as u32;
+                (value(ip6, n::IPV6_UNICAST_HOPS), value(ip6, n::IPV6_TCLASS))
+            }
+        };
+        Packet { to, ttl: if ttl < 0 { 64 } else { ttl }, tos: tos.max(0), at_ns: 0 }
     }
 
     /// What every socket has.
@@ -109,18 +185,19 @@ impl Udp {
     }
 
     /// Adds a message; one that does not fit is lost, as any may be.
-    fn deliver(&self, from: Endpoint, bytes: Held) {
+    fn deliver(&self, from: Endpoint, mut packet: Packet, bytes: Held) {
         if self.sock.down().contains(Shutdown::RECEIVE) {
             return;
         }
         let cost = bytes.len() + OVERHEAD;
+        packet.at_ns = self.sock.options.stamp_now();
         {
             let mut state = self.state.lock();
             if state.used + cost > self.sock.options.receive_buffer() {
                 return;
             }
             state.used += cost;
-            state.queue.push_back(Message { from, bytes });
+            state.queue.push_back(Message { from, packet, bytes });
         }
         self.sock.readers.wake_all(PollEvents::READABLE);
     }
@@ -197,7 +274,7 @@ impl Protocol for Udp {
             return Err(Errno::FAULT);
         }
         match PORTS.find(to).into_iter().find(|socket| socket.takes(from, to)) {
-            Some(receiver) => receiver.deliver(from, Held::new(bytes)?),
+            Some(receiver) => receiver.deliver(from, self.packet(to), Held::new(bytes)?),
             // Only a connected socket learns that nobody is there.
             None if remote == Some(to) => {
                 self.sock.set_error(Errno::CONNREFUSED);
@@ -210,15 +287,19 @@ impl Protocol for Udp {
 
     fn receive(&self, dst: &mut IoDst<'_>, message: &mut Incoming) -> Result<usize> {
         let flags = message.flags;
+        if flags.contains(MsgFlags::ERRQUEUE) {
+            // No error of the network's is kept.
+            return Err(Errno::AGAIN);
+        }
         let patience = self.sock.receive_patience(flags.contains(MsgFlags::DONTWAIT));
         let received = loop {
             self.sock.take_error()?;
             let mut state = self.state.lock();
             let taken = match flags.contains(MsgFlags::PEEK) {
-                true => state.queue.front().map(|m| (m.from, m.bytes.to_vec())),
+                true => state.queue.front().map(|m| (m.from, m.packet, m.bytes.to_vec())),
                 false => state.queue.pop_front().map(|m| {
                     state.used -= m.bytes.len() + OVERHEAD;
-                    (m.from, m.bytes.into_vec())
+                    (m.from, m.packet, m.bytes.into_vec())
                 }),
             };
             drop(state);
@@ -234,12 +315,13 @@ impl Protocol for Udp {
                 (more || stop).then_some(())
             })?;
         };
-        let (from, bytes) = received;
+        let (from, packet, bytes) = received;
         let count = bytes.len().min(dst.remaining());
         message.answer.set(MsgFlags::TRUNC, count < bytes.len());
         if message.wants_address {
             message.from = Some(from.address(self.sock.family));
         }
+        self.controls(&packet, &mut message.controls);
         if count > 0 && dst.put(&bytes[..count])? < count {
             return Err(Errno::FAULT);
         }
@@ -261,23 +343,17 @@ impl Protocol for Udp {
     }
 
     fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
-        let value = match command {
-            FIONREAD => self.state.lock().queue.front().map_or(0, |message| message.bytes.len()),
-            // Nothing waits to be sent.
-            TIOCOUTQ => 0,
-            _ => return Err(Errno::NOTTY),
-        };
-        put(arg, &(value as i32))?;
-        Ok(0)
+        let unread = || Ok(self.state.lock().queue.front().map_or(0, |message| message.bytes.len()));
+        // Nothing waits to be sent.
+        queue_ioctl(command, arg, unread, || 0)
     }
 
     fn option(&self, level: i32, name: u32, value: Value) -> Result<()> {
-        self.options.read(level, name, value)
+        self.options.read(level, name, value, self.told())
     }
 
     fn set_option(&self, level: i32, name: u32, value: Argument) -> Result<()> {
-        let bound = self.state.lock().local.is_some();
-        self.options.set(level, name, value, bound)
+        self.options.set(level, name, value, self.told())
     }
 
     fn release(&self) {

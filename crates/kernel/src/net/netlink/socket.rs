@@ -539,9 +539,7 @@ impl Protocol for NetlinkSocket {
             let (level, kind) = (n::SOL_NETLINK, nl::NETLINK_PKTINFO);
             message.controls.push(Control { level, kind, content: group.to_ne_bytes().to_vec() });
         }
-        if self.sock.options.pass_credentials() {
-            message.credentials = Some(credentials);
-        }
+        message.tell_sender(&self.sock.options, Some(credentials));
         if count > 0 && dst.put(&bytes[..count])? < count {
             return Err(Errno::FAULT);
         }

@@ -9,6 +9,7 @@ use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use host::mutex::MutexGuard;
+use linux_raw_sys::net::{SO_PASSCRED, SO_PASSPIDFD};
 
 /// The calling process as a peer (`init_peercred`): with its effective ids.
 fn caller() -> Option<(Credentials, Arc<Cred>)> {
@@ -104,8 +105,9 @@ pub fn connect(socket: &UnixSocket, names: &dyn Names, address: &[u8], nonblock:
             new.name.clone_from(&theirs.name);
             new.peer_credentials = credentials;
         }
-        let inherited = other.sock.options.pass_credentials();
-        embryo.sock.options.switch(linux_raw_sys::net::SO_PASSCRED, inherited);
+        for name in [SO_PASSCRED, SO_PASSPIDFD] {
+            embryo.sock.options.switch(name, other.sock.options.is_on(name));
+        }
         mine.status = Status::Established;
         mine.peer_credentials.clone_from(&theirs.peer_credentials);
         mine.peer = Some(embryo.clone());
@@ -181,6 +183,7 @@ fn release_one(socket: &UnixSocket, embryo: bool, files: &mut Vec<Arc<File>>) ->
     socket.sock.shut(Shutdown::all());
     state.status = Status::Closed;
     let peer = state.peer.take();
+    let unread = state.has_unread(socket.sock.kind);
     let queue = core::mem::take(&mut state.queue);
     let embryos = core::mem::take(&mut state.embryos);
     let name = state.name.take();
@@ -195,7 +198,7 @@ fn release_one(socket: &UnixSocket, embryo: bool, files: &mut Vec<Arc<File>>) ->
         && socket.is_connection_based()
     {
         peer.sock.shut(Shutdown::all());
-        if !queue.is_empty() || embryo {
+        if unread || embryo {
             peer.sock.set_error(Errno::CONNRESET);
         }
         peer.sock.wake_everybody();
@@ -211,7 +214,6 @@ fn release_one(socket: &UnixSocket, embryo: bool, files: &mut Vec<Arc<File>>) ->
 
 /// The credentials that go with a message from `socket` to `peer`, if anybody wants them (`unix_maybe_add_creds`).
 pub fn credentials_for(socket: &UnixSocket, peer: &UnixSocket) -> Option<Credentials> {
-    let wanted =
-        socket.sock.options.pass_credentials() || peer.sock.options.pass_credentials() || peer.is_embryo();
+    let wanted = socket.sock.options.wants_sender() || peer.sock.options.wants_sender() || peer.is_embryo();
     if wanted { Credentials::of_caller() } else { None }
 }

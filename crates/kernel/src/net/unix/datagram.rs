@@ -5,7 +5,7 @@ use super::connection::credentials_for;
 use super::queue::{Data, Message, record_cost};
 use super::rights::{Rights, note_circle};
 use super::{Kind, Status, UnixSocket, name};
-use crate::net::{Credentials, Incoming, MsgFlags, Names, Outgoing, Shutdown};
+use crate::net::{Incoming, MsgFlags, Names, Outgoing, Shutdown};
 use crate::vfs::PollEvents;
 use crate::{Errno, Result};
 use alloc::sync::Arc;
@@ -121,7 +121,9 @@ pub fn send(socket: &UnixSocket, src: &mut IoSrc<'_>, mut message: Outgoing<'_>)
             }
             continue;
         }
-        state.push(Message::new(data, from, credentials, rights, charge));
+        let mut message = Message::new(data, from, credentials, rights, charge);
+        message.at_ns = other.sock.options.stamp_now();
+        state.push(message);
         drop(state);
         if circle {
             note_circle();
@@ -182,9 +184,8 @@ pub fn receive(socket: &UnixSocket, dst: &mut IoDst<'_>, message: &mut Incoming)
         let len = front.len();
         let count = len.min(room);
         let from = message.wants_address.then(|| front.sender());
-        if socket.sock.options.pass_credentials() {
-            message.credentials = Some(front.credentials.unwrap_or(Credentials::NOBODY));
-        }
+        message.tell_sender(&socket.sock.options, front.credentials);
+        message.controls.extend(socket.sock.options.stamp(front.at_ns));
         message.answer.set(MsgFlags::TRUNC, room < len);
         if flags.contains(MsgFlags::PEEK) {
             let files = front.rights.as_ref().map(Rights::peek).unwrap_or_default();

@@ -1,6 +1,5 @@
 //! All sockets of the family, as /proc/net/unix and sock_diag(7) list them.
 
-use super::queue::Message;
 use super::{Status, UnixSocket};
 use crate::net::list::List;
 use crate::net::{Kind, Shutdown};
@@ -51,10 +50,7 @@ fn shown(socket: &UnixSocket) -> Option<Shown> {
     }
     let listens = state.status == Status::Listening;
     let (name, peer, waiting) = (state.name.clone(), state.peer.clone(), state.embryos.len());
-    let unread = match socket.is_connection_based() {
-        true => state.queue.iter().map(Message::len).sum(),
-        false => state.queue.front().map_or(0, Message::len),
-    };
+    let unread = state.unread(socket.is_connection_based());
     let (connected, backlog) = (state.status == Status::Established, state.backlog);
     drop(state);
     let sock = &socket.sock;

@@ -10,8 +10,7 @@
 //! The state's lock is never held while user memory is copied or somebody is woken. Of two sockets at once only
 //! connecting takes the locks, by address.
 //!
-//! Left out: out-of-band data (`MSG_OOB` answers `EOPNOTSUPP`, as without `CONFIG_AF_UNIX_OOB`), `SO_PEEK_OFF`,
-//! `SO_PASSPIDFD`.
+//! Left out: `SO_PEEK_OFF`.
 
 mod connection;
 mod datagram;
@@ -25,7 +24,7 @@ mod tests;
 
 use super::{
     Address, Credentials, Family, Incoming, Kind, Names, Outgoing, Protocol, ProtocolRef, Shutdown, Sock,
-    Status,
+    Status, queue_ioctl,
 };
 use crate::sync::WaitQueue;
 use crate::task::Cred;
@@ -38,7 +37,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use host::io::{IoDst, IoSrc};
 use host::mutex::Mutex;
-use linux_raw_sys::ioctl::{FIONREAD, TIOCOUTQ};
+use linux_raw_sys::ioctl::SIOCATMARK;
 use linux_raw_sys::net as n;
 use name::Name;
 use queue::Message;
@@ -82,6 +81,8 @@ struct State {
     queue: VecDeque<Message>,
     /// Number of the next message.
     next_seq: u64,
+    /// Number of the message that is the urgent byte (`oob_skb`). Once taken, it stays without a byte, as a mark.
+    urgent: Option<u64>,
     /// Connections that wait to be accepted.
     embryos: VecDeque<Arc<UnixSocket>>,
     backlog: usize,
@@ -116,6 +117,7 @@ impl UnixSocket {
                 peer: None,
                 queue: VecDeque::new(),
                 next_seq: 0,
+                urgent: None,
                 embryos: VecDeque::new(),
                 backlog: 0,
                 peer_credentials: None,
@@ -239,14 +241,15 @@ impl Protocol for UnixSocket {
     /// `unix_poll`, `unix_dgram_poll`.
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
         table.wait_on(&self.sock.readers);
-        let (status, readable) = {
+        let (status, urgent, readable) = {
             let state = self.state.lock();
-            (state.status, !state.queue.is_empty() || !state.embryos.is_empty())
+            (state.status, state.urgent.is_some(), !state.queue.is_empty() || !state.embryos.is_empty())
         };
         let down = self.sock.down();
         let mut events = PollEvents::empty();
         events.set(PollEvents::ERR, self.sock.has_error());
         events.set(PollEvents::HUP, down == Shutdown::all());
+        events.set(PollEvents::PRI, urgent);
         if down.contains(Shutdown::RECEIVE) {
             events |= PollEvents::RDHUP | PollEvents::READABLE;
         }
@@ -264,22 +267,18 @@ impl Protocol for UnixSocket {
 
     /// `unix_ioctl`.
     fn ioctl(&self, command: u32, arg: usize) -> Result<usize> {
-        let value = match command {
-            FIONREAD => {
-                let state = self.state.lock();
-                if state.status == Status::Listening {
-                    return Err(Errno::INVAL);
-                }
-                match self.is_connection_based() {
-                    true => state.queue.iter().map(Message::len).sum(),
-                    false => state.queue.front().map_or(0, Message::len),
-                }
+        if command == SIOCATMARK {
+            let at_mark = self.state.lock().is_at_mark();
+            return put(arg, &i32::from(at_mark)).map(|()| 0);
+        }
+        let unread = || {
+            let state = self.state.lock();
+            if state.status == Status::Listening {
+                return Err(Errno::INVAL);
             }
-            TIOCOUTQ => self.sock.space.used(),
-            _ => return Err(Errno::NOTTY),
+            Ok(state.unread(self.is_connection_based()))
         };
-        put(arg, &(value as i32))?;
-        Ok(0)
+        queue_ioctl(command, arg, unread, || self.sock.space.used())
     }
 
     fn listens(&self) -> bool {

@@ -178,7 +178,7 @@ pub fn autobind(socket: &UnixSocket) -> Result<()> {
 /// # Errors
 /// As [`autobind`].
 pub fn autobind_for_credentials(socket: &UnixSocket) -> Result<()> {
-    let unnamed = socket.sock.options.pass_credentials() && socket.state.lock().name.is_none();
+    let unnamed = socket.sock.options.wants_sender() && socket.state.lock().name.is_none();
     if unnamed { autobind(socket) } else { Ok(()) }
 }
 

@@ -2,7 +2,7 @@
 
 use super::rights::Rights;
 use super::{State, UnixSocket};
-use crate::net::{Charge, Credentials};
+use crate::net::{Charge, Credentials, Kind};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -91,6 +91,8 @@ pub struct Message {
     from: Arc<UnixSocket>,
     /// Who sent it, if that was asked for when it was sent.
     pub credentials: Option<Credentials>,
+    /// When it came, if anybody wants to know.
+    pub at_ns: u64,
     /// Descriptors that go along.
     pub rights: Option<Rights>,
     _charge: Charge,
@@ -106,12 +108,17 @@ impl Message {
         charge: Charge,
     ) -> Message {
         let end = data.bytes().len();
-        Message { data, start: 0, end, seq: 0, from, credentials, rights, _charge: charge }
+        Message { data, start: 0, end, seq: 0, from, credentials, at_ns: 0, rights, _charge: charge }
     }
 
     /// Bytes not yet received.
     pub fn len(&self) -> usize {
         self.end - self.start
+    }
+
+    /// The first of them.
+    pub fn first(&self) -> Option<u8> {
+        self.data.bytes().get(self.start..self.end)?.first().copied()
     }
 
     /// Its number in the queue.
@@ -143,6 +150,27 @@ fn put_all(dst: &mut IoDst<'_>, bytes: &[u8]) -> Result<()> {
 }
 
 impl State {
+    /// Bytes that a receiver gets: of connections all, else those of the next message (`unix_inq_len`).
+    pub(super) fn unread(&self, of_connection: bool) -> usize {
+        match of_connection {
+            true => self.queue.iter().map(Message::len).sum(),
+            false => self.queue.front().map_or(0, Message::len),
+        }
+    }
+
+    /// Whether a read would begin at the urgent byte, taken or not (`SIOCATMARK`).
+    pub(super) fn is_at_mark(&self) -> bool {
+        let seq_at = |index: usize| self.queue.get(index).map(Message::seq);
+        let is_urgent = |index: usize| self.urgent.is_some() && self.urgent == seq_at(index);
+        let Some(front) = self.queue.front() else { return false };
+        is_urgent(0) || front.len() == 0 && (self.urgent.is_none() || is_urgent(1))
+    }
+
+    /// Whether something was not received; a mark is nothing.
+    pub(super) fn has_unread(&self, kind: Kind) -> bool {
+        self.queue.iter().any(|message| kind != Kind::Stream || message.len() > 0)
+    }
+
     /// Adds a message.
     pub(super) fn push(&mut self, mut message: Message) {
         message.seq = self.next_seq;
