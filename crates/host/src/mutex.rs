@@ -130,11 +130,15 @@ impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     }
 }
 
+/// What a lock protects that is about an action: a type of its own, by which the lock is known where locks are watched.
+#[derive(Debug)]
+struct Setting;
+
 /// A value set once and read without a lock afterwards.
 #[derive(Debug)]
 pub struct OnceLock<T> {
     ready: AtomicU32,
-    setting: Mutex<()>,
+    setting: Mutex<Setting>,
     value: UnsafeCell<Option<T>>,
 }
 
@@ -152,7 +156,7 @@ impl<T> Default for OnceLock<T> {
 impl<T> OnceLock<T> {
     /// An empty cell.
     pub const fn new() -> Self {
-        OnceLock { ready: AtomicU32::new(0), setting: Mutex::new(()), value: UnsafeCell::new(None) }
+        OnceLock { ready: AtomicU32::new(0), setting: Mutex::new(Setting), value: UnsafeCell::new(None) }
     }
 
     /// The value, once set.

@@ -17,7 +17,10 @@ use linux_raw_sys::general::{SI_USER, SIGCHLD};
 static FIRST_HOST_PID: AtomicI32 = AtomicI32::new(0);
 static REAPER: OnceLock<Arc<Parker>> = OnceLock::new();
 /// Ends that are being worked off: the reaper and the last thread of a process may come at once.
-static ENDING: Mutex<()> = Mutex::new(());
+static ENDING: Mutex<Ending> = Mutex::new(Ending);
+
+/// A type of its own, by which the lock is known where locks are watched.
+struct Ending;
 
 /// Remembers the first host process.
 pub fn set_first_host_pid(pid: i32) {
