@@ -31,6 +31,12 @@ impl Xattrs {
         self.0.as_ref()?.get(name).map(Option::as_deref)
     }
 
+    fn remove(&mut self, name: &[u8]) {
+        if let Some(map) = &mut self.0 {
+            map.remove(name);
+        }
+    }
+
     fn put(&mut self, name: &[u8], value: Option<&[u8]>) {
         self.0.get_or_insert_default().insert(name.into(), value.map(Into::into));
     }
@@ -162,6 +168,11 @@ impl Node {
         let refund = old.map_or(0, |old| cost(name, old));
         self.attr(&mut state)?.ctime = TimeSpec::now();
         let quota = &self.core.quota;
+        if let Lower::None = self.lower {
+            state.xattrs.remove(name);
+            quota.refund(refund);
+            return Ok(());
+        }
         // The mark that hides the host's is counted too, but never refused: removing must work when all is full.
         quota.force(cost(name, None));
         quota.refund(refund);
