@@ -1,35 +1,42 @@
 //! /proc/PID/fd and /proc/PID/fdinfo.
 
 use crate::task::Process;
-use crate::vfs::{File, FileOps, FileType, InodeRef, MagicLink};
+use crate::vfs::{File, FileOps, FileType, InodeRef, MagicLink, PATH_MAX};
+use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What readlink(2) of /proc/PID/fd/N answers: the path, or a name in brackets for files without one.
-pub fn link_text(process: &Arc<Process>, file: &File) -> Vec<u8> {
+///
+/// # Errors
+/// `ENAMETOOLONG`.
+pub fn link_text(process: &Arc<Process>, file: &File) -> Result<Vec<u8>> {
     if let Some(dentry) = &file.dentry {
         return dentry_text(process, dentry);
     }
     if let Some(text) = file.ops.link_text() {
-        return text;
+        return Ok(text);
     }
     let ino = file.inode.stat().map_or(0, |stat| stat.ino);
-    match file.inode.kind() {
+    let text = match file.inode.kind() {
         FileType::Fifo => alloc::format!("pipe:[{ino}]"),
         FileType::Socket => alloc::format!("socket:[{ino}]"),
         _ => alloc::format!("anon_inode:[{ino}]"),
-    }
-    .into_bytes()
+    };
+    Ok(text.into_bytes())
 }
 
 /// The path of a name as this process sees it.
-pub fn dentry_text(process: &Arc<Process>, dentry: &Arc<crate::vfs::Dentry>) -> Vec<u8> {
+///
+/// # Errors
+/// `ENAMETOOLONG` when no call takes a path so long.
+pub fn dentry_text(process: &Arc<Process>, dentry: &Arc<crate::vfs::Dentry>) -> Result<Vec<u8>> {
     let root = process.fs.lock().root.lock().clone();
     let mut path = dentry.path_from(&root).unwrap_or_else(|| b"(unreachable)/".to_vec());
     if dentry.is_unlinked() {
         path.extend_from_slice(b" (deleted)");
     }
-    path
+    if path.len() < PATH_MAX { Ok(path) } else { Err(Errno::NAMETOOLONG) }
 }
 
 /// Where following the link leads.

@@ -430,13 +430,13 @@ impl Inode for Node {
             What::RootLink(target) => Ok(target.as_bytes().to_vec()),
             What::Link(p, _) | What::FdLink(p, _) if may_follow(p).is_err() => Err(Errno::ACCESS),
             What::Link(p, _) => match self.magic_link().ok_or(Errno::NOENT)?? {
-                MagicLink::Dentry(dentry) => Ok(fds::dentry_text(p, &dentry)),
+                MagicLink::Dentry(dentry) => fds::dentry_text(p, &dentry),
                 MagicLink::Inode(_) => Err(Errno::NOENT),
             },
             What::FdLink(p, fd) => {
                 let files = p.files.lock().clone();
                 let file = files.get(*fd).map_err(|_| Errno::NOENT)?;
-                Ok(fds::link_text(p, &file))
+                fds::link_text(p, &file)
             }
             _ => Err(Errno::INVAL),
         }
