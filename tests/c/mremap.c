@@ -2,6 +2,7 @@
 // mremap(2), all flags.
 #include "facts.h"
 #include <setjmp.h>
+#include <sys/wait.h>
 #define RW (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 #define R(...) ({ errno = 0; char *m_ = mremap(__VA_ARGS__); printf("mremap(%s) = %s\n", #__VA_ARGS__, m_ == MAP_FAILED ? ename(errno) : "ok"); m_; })
@@ -100,4 +101,22 @@ SECTION(protection_travels) {
     IS(q != MAP_FAILED && q[0] == 'a');
     signal(SIGSEGV, bail);
     if (sigsetjmp(env, 1)) puts("read-only"); else { q[0] = 1; puts("writable"); }
+}
+// What grew keeps the advice it was given, so that it is one mapping, which can be moved as a whole.
+SECTION(grown_with_advice) {
+    for (int advice = 0; advice < 3; advice++) {
+        char *p = alone(2);
+        MUST(madvise(p, 2 * PAGE, (int[]){MADV_DONTFORK, MADV_RANDOM, MADV_DONTDUMP}[advice]));
+        IS(R(p, 2 * PAGE, 8 * PAGE, 0) == p);
+        p[7 * PAGE] = 'z';
+        char *to = alone(32);
+        IS(R(p, 8 * PAGE, 16 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+        printf("%c %c %d\n", to[0], to[7 * PAGE], to[15 * PAGE]);
+        IS(R(to, 16 * PAGE, 16 * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP) != MAP_FAILED);
+        pid_t child = fork();
+        if (child == 0) _exit(dead(to + 15 * PAGE));
+        int status;
+        waitpid(child, &status, 0);
+        N(WEXITSTATUS(status));
+    }
 }

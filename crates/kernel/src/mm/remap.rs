@@ -7,7 +7,6 @@ use super::map::Request;
 use super::space::{AddressSpace, Inner, MAX_MAP_COUNT, Rights};
 use super::tree::Removed;
 use super::vma::{Backing, PAGE_SIZE, VmFlags, Vma, page_up};
-use crate::vfs::MmapSource;
 use crate::{Errno, Result};
 use linux_raw_sys::general as g;
 
@@ -219,9 +218,11 @@ impl Inner {
                 Ok(())
             }
             _ => {
-                let noreserve = vma.flags.contains(VmFlags::NORESERVE);
-                let flags = private | if noreserve { g::MAP_NORESERVE } else { 0 };
-                self.install(tail, &MmapSource::Anonymous, flags, false).map(drop)
+                // By the last page of it, the host's mapping grows with all it was told (madvise), and stays one.
+                host::memory::remap(at - PAGE_SIZE, PAGE_SIZE, PAGE_SIZE + len, 0, None)?;
+                self.tree.insert(tail);
+                self.note_peak();
+                Ok(())
             }
         }
     }
