@@ -1,6 +1,7 @@
 //: files musl
 // mmap(2), munmap(2), mprotect(2), madvise(2), msync(2), mincore(2), mlock(2), brk(2).
 #include "facts.h"
+#include <sys/wait.h>
 #include <setjmp.h>
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -383,4 +384,30 @@ SECTION(split_and_merge) {
     N(bad);
     MUST(munmap(p, 100 * PAGE));
     A(p, r);
+}
+static void unmap_all(void) {
+    munmap(NULL, 0x7ffffffff000ul);
+    _exit(1);
+}
+static void unmap_in_halves(void) {
+    for (size_t len = 1ul << 63; len > PAGE; len >>= 1) munmap(NULL, len - PAGE);
+    _exit(1);
+}
+// Nobody keeps a program from unmapping itself: it ends by the fault that follows, handled or not.
+SECTION(unmap_everything) {
+    void (*all[])(void) = {unmap_all, unmap_in_halves};
+    for (int i = 0; i < 6; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            sigset_t segv;
+            sigemptyset(&segv);
+            sigaddset(&segv, SIGSEGV);
+            if (i / 2 == 1) sigprocmask(SIG_BLOCK, &segv, NULL);
+            if (i / 2 == 2) signal(SIGSEGV, SIG_IGN);
+            all[i % 2]();
+        }
+        int status;
+        waitpid(child, &status, 0);
+        N(WTERMSIG(status));
+    }
 }

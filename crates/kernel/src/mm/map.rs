@@ -173,9 +173,10 @@ impl AddressSpace {
         let plain = inner.tree.is_inside_one(addr, end, VmFlags::SEALED | VmFlags::KERNEL | VmFlags::HOST);
         if !plain {
             inner.sync_growth(addr, end);
-            if inner.is_sealed(addr, end) {
+            if inner.is_sealed_by_program(addr, end) {
                 return Err(Errno::PERM);
             }
+            inner.hide_host(addr, end);
         }
         if inner.tree.count() >= MAX_MAP_COUNT.size() && inner.tree.splits_of(addr, end) > 0 {
             return Err(Errno::NOMEM);

@@ -351,6 +351,24 @@ impl Inner {
         self.tree.overlapping(start, end).any(|vma| vma.flags.contains(VmFlags::SEALED) && vma.is_visible())
     }
 
+    /// Whether part of `start..end` was sealed by mseal(2).
+    pub fn is_sealed_by_program(&self, start: usize, end: usize) -> bool {
+        let sealed = |vma: &Vma| vma.flags & (VmFlags::SEALED | VmFlags::HOST) == VmFlags::SEALED;
+        self.tree.overlapping(start, end).any(|vma| sealed(vma) && vma.is_visible())
+    }
+
+    /// What of the host's a program has unmapped (the vdso): it stays, because the host needs it, but is seen no more.
+    pub fn hide_host(&mut self, start: usize, end: usize) {
+        let seen = |vma: &Vma| vma.flags.contains(VmFlags::HOST) && vma.is_visible();
+        if self.tree.overlapping(start, end).any(seen) {
+            self.tree.update(start, end, |vma| {
+                if seen(vma) {
+                    vma.backing = Backing::Anonymous(None);
+                }
+            });
+        }
+    }
+
     /// Whether something of the host's that programs do not see lies there.
     pub fn meets_hidden_host(&self, start: usize, end: usize) -> bool {
         self.tree.overlapping(start, end).any(|vma| vma.flags.contains(VmFlags::HOST) && !vma.is_visible())
