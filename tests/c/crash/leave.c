@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 // Where the image is linked (`host::layout::KERNEL_START`).
-#define KERNEL 0x400000000000ul
+#define KERNEL 0x550000000000ul
 
 int main(int argc, char **argv) {
     const Elf64_Ehdr *header = (void *)KERNEL;
