@@ -395,3 +395,23 @@ SECTION(memory_file) {
     T(pwrite(fd, "x", 1, (off_t)(uintptr_t)ro));
     N(ro[0]);
 }
+static void tick(int s) { (void)s; }
+// Signals that arrive meanwhile disturb no reading of /proc.
+SECTION(read_under_signals) {
+    struct sigaction act = {.sa_handler = tick};
+    sigaction(SIGALRM, &act, NULL);
+    struct itimerval often = {{0, 300}, {0, 300}};
+    setitimer(ITIMER_REAL, &often, NULL);
+    const char *files[] = {"/proc/self/maps", "/proc/self/smaps", "/proc/self/status", "/proc/self/stat", "/proc/stat", "/proc/meminfo", "/proc/cpuinfo"};
+    int failed = 0;
+    for (int i = 0; i < 700; i++) {
+        int fd = open(files[i % 7], O_RDONLY);
+        failed += fd < 0;
+        char text[5000];
+        ssize_t n, all = 0;
+        while ((n = read(fd, text, sizeof text)) > 0) all += n;
+        failed += n < 0 || all == 0;
+        close(fd);
+    }
+    N(failed);
+}
