@@ -16,6 +16,7 @@ use crate::subject::{Subject, subject, target_dir};
 use crate::tree::{self, Detail};
 
 type Setup = Box<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
+type Obstacle = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// What became of a case.
 pub enum Verdict {
@@ -34,6 +35,7 @@ pub struct Case {
     env: Vec<(OsString, OsString)>,
     stdin: Vec<u8>,
     needs: Vec<&'static str>,
+    obstacles: Vec<Obstacle>,
     setup: Vec<Setup>,
     write: bool,
     options: Vec<OsString>,
@@ -51,6 +53,7 @@ impl Case {
             env: Vec::new(),
             stdin: Vec::new(),
             needs: Vec::new(),
+            obstacles: Vec::new(),
             setup: Vec::new(),
             write: false,
             options: Vec::new(),
@@ -72,6 +75,13 @@ impl Case {
     #[must_use]
     pub fn needs(mut self, programs: &[&'static str]) -> Case {
         self.needs.extend_from_slice(programs);
+        self
+    }
+
+    /// Skips the case when `obstacle`, asked just before the runs, gives a reason.
+    #[must_use]
+    pub fn unless(mut self, obstacle: impl Fn() -> Option<String> + Send + Sync + 'static) -> Case {
+        self.obstacles.push(Box::new(obstacle));
         self
     }
 
@@ -156,6 +166,9 @@ impl Case {
             if needs::find(program).is_none() {
                 return Verdict::Skipped(format!("needs {}", needs::package(program)));
             }
+        }
+        if let Some(why) = self.obstacles.iter().find_map(|obstacle| obstacle()) {
+            return Verdict::Skipped(why);
         }
         let subject = match subject() {
             Ok(subject) => subject,
@@ -287,7 +300,7 @@ pub fn diff(what: &str, host: &str, ours: &str, report: &mut String) {
     if host == ours {
         return;
     }
-    let _ = writeln!(report, "--- {what} (- host, + fncall)");
+    let _ = writeln!(report, "--- {what}{}", if what.ends_with(')') { "" } else { " (- host, + fncall)" });
     // A line diff of megabytes takes minutes and helps nobody: show the first lines that differ.
     if host.len() + ours.len() > 1 << 20 {
         let at = host.lines().zip(ours.lines()).position(|(a, b)| a != b);

@@ -20,6 +20,7 @@ pub mod known;
 pub mod needs;
 pub mod pysuite;
 pub mod run;
+pub mod source;
 pub mod subject;
 pub mod suite;
 pub mod tree;

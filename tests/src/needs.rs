@@ -58,7 +58,38 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("ss", "iproute2"),
     ("netstat", "net-tools"),
     ("ifconfig", "net-tools"),
+    ("strace", "strace"),
+    ("gdb", "gdb"),
+    ("zsh", "zsh"),
+    ("ninja", "ninja-build"),
+    ("cmake", "cmake"),
+    ("ccache", "ccache"),
+    ("rsync", "rsync"),
+    ("parallel", "parallel"),
+    ("ruby", "ruby"),
+    ("/usr/lib/python3/dist-packages/xdist", "python3-pytest-xdist"),
+    ("/usr/lib/python3.11/ensurepip", "python3-venv"),
+    ("expect", "expect"),
+    ("screen", "screen"),
+    ("vim.basic", "vim"),
+    ("less", "less"),
+    ("flock", "util-linux"),
+    ("setpriv", "util-linux"),
+    ("lsof", "lsof"),
+    ("fuser", "psmisc"),
+    ("inotifywait", "inotify-tools"),
+    ("stress-ng", "stress-ng"),
+    ("start-stop-daemon", "dpkg"),
+    ("dpkg-source", "dpkg-dev"),
+    ("redis-check-rdb", "redis-tools"),
+    ("redis-benchmark", "redis-tools"),
+    ("curl", "curl"),
 ];
+
+/// Servers, which Debian starts when their package is installed: the tests use them where they are, and do not install
+/// them.
+const SERVERS: &[(&str, &str)] =
+    &[("/usr/lib/postgresql/15/bin/initdb", "postgresql-15"), ("nginx", "nginx"), ("memcached", "memcached")];
 
 /// A file of CPython's own test suite.
 pub const PYTHON_SUITE: &str = "/usr/lib/python3.11/test/test_os.py";
@@ -71,17 +102,23 @@ pub fn find(program: &str) -> Option<String> {
     PATH.split(':').map(|dir| format!("{dir}/{program}")).find(|path| Path::new(path).exists())
 }
 
+/// `program` as the tables here name it, if they do.
+pub fn known(program: &str) -> Option<&'static str> {
+    PACKAGES.iter().chain(SERVERS).map(|(p, _)| *p).find(|p| *p == program)
+}
+
 /// Package that brings `program`.
 pub fn package(program: &str) -> &str {
-    PACKAGES.iter().find(|(p, _)| *p == program).map_or(program, |(_, package)| package)
+    PACKAGES.iter().chain(SERVERS).find(|(p, _)| *p == program).map_or(program, |(_, package)| package)
 }
 
 /// Installs what is missing when that is possible (root, `apt-get`, not forbidden); says what it does.
 ///
 /// A failure is no error: the cases concerned are skipped by name.
 pub fn install_missing() {
-    let missing: Vec<&str> =
+    let mut missing: Vec<&str> =
         PACKAGES.iter().filter(|(p, _)| find(p).is_none()).map(|(_, pkg)| *pkg).collect();
+    missing.dedup();
     if missing.is_empty() || std::env::var_os("FNCALL_TESTS_NO_INSTALL").is_some() {
         return;
     }
@@ -99,10 +136,19 @@ pub fn install_missing() {
             .status()
             .is_ok_and(|s| s.success())
     };
-    let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
-    install.extend(&missing);
-    if !apt(&install) {
-        // Package lists may be absent on a fresh machine.
-        let _ = apt(&["update", "-q"]) && apt(&install);
+    let install = |packages: &[&str]| {
+        let mut args = vec!["install", "-y", "-q", "--no-install-recommends"];
+        args.extend(packages);
+        apt(&args)
+    };
+    // Package lists may be absent on a fresh machine.
+    if install(&missing) || (apt(&["update", "-q"]) && install(&missing)) {
+        return;
+    }
+    // One that this distribution does not have must not keep the others away.
+    for package in &missing {
+        if !install(&[package]) {
+            println!("cannot be installed: {package}");
+        }
     }
 }
