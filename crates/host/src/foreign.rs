@@ -84,7 +84,7 @@ pub fn switches(pid: i32, tid: i32) -> Option<[u64; 2]> {
 fn read(path: &[u8]) -> Option<Vec<u8>> {
     let file = crate::file::open(None, path, g::O_RDONLY, 0, 0).ok()?;
     let mut text = alloc::vec![0; 4096];
-    let len = file.read(&mut IoDst::kernel(&mut text), None).ok()?;
+    let len = file.read_at(&mut IoDst::kernel(&mut text), 0, usize::MAX).ok()?;
     text.truncate(len);
     Some(text)
 }
