@@ -22,7 +22,7 @@ const UDP: u32 = n::IPPROTO_UDP as u32;
 type Kept = (u32, u32, i32, i32, i32);
 
 /// All that are kept. A least and largest of 0 and 1 make any other value 1.
-const KEPT: [Kept; 46] = [
+const KEPT: [Kept; 53] = [
     (TCP, n::TCP_NODELAY, 0, 0, 1),
     (TCP, n::TCP_CORK, 0, 0, 1),
     (TCP, n::TCP_KEEPIDLE, 7200, 1, 32767),
@@ -46,7 +46,9 @@ const KEPT: [Kept; 46] = [
     (IP, n::IP_RECVTTL, 0, 0, 1),
     (IP, n::IP_RECVTOS, 0, 0, 1),
     (IP, n::IP_FREEBIND, 0, 0, 1),
+    (IP, n::IP_PASSSEC, 0, 0, 1),
     (IP, n::IP_BIND_ADDRESS_NO_PORT, 0, 0, 1),
+    (IP, n::IP_RECVERR_RFC4884, 0, 0, 1),
     (IP, n::IP_MULTICAST_TTL, 1, 0, 255),
     (IP, n::IP_MULTICAST_LOOP, 1, 0, 1),
     (IP, n::IP_MULTICAST_ALL, 1, 0, 1),
@@ -60,6 +62,11 @@ const KEPT: [Kept; 46] = [
     (IPV6, n::IPV6_RECVPKTINFO, 0, 0, 1),
     (IPV6, n::IPV6_RECVHOPLIMIT, 0, 0, 1),
     (IPV6, n::IPV6_RECVTCLASS, 0, 0, 1),
+    (IPV6, n::IPV6_2292HOPOPTS, 0, 0, 1),
+    (IPV6, n::IPV6_2292DSTOPTS, 0, 0, 1),
+    (IPV6, n::IPV6_2292RTHDR, 0, 0, 1),
+    (IPV6, n::IPV6_RECVERR_RFC4884, 0, 0, 1),
+    (IPV6, n::IPV6_RECVFRAGSIZE, 0, 0, 1),
     (IPV6, n::IPV6_RECVRTHDR, 0, 0, 1),
     (IPV6, n::IPV6_RECVHOPOPTS, 0, 0, 1),
     (IPV6, n::IPV6_RECVDSTOPTS, 0, 0, 1),
@@ -72,8 +79,13 @@ const KEPT: [Kept; 46] = [
 ];
 
 /// Those that take 0 and 1 only.
-const STRICT: [(u32, u32); 3] =
-    [(TCP, n::TCP_FASTOPEN_CONNECT), (IP, n::IP_MULTICAST_ALL), (IPV6, n::IPV6_MULTICAST_LOOP)];
+const STRICT: [(u32, u32); 5] = [
+    (TCP, n::TCP_FASTOPEN_CONNECT),
+    (IP, n::IP_MULTICAST_ALL),
+    (IP, n::IP_RECVERR_RFC4884),
+    (IPV6, n::IPV6_MULTICAST_LOOP),
+    (IPV6, n::IPV6_RECVERR_RFC4884),
+];
 const IPV6_MIN_MTU: i32 = 1280;
 
 /// Ways to watch over the flow of bytes that may be named (`TCP_CONGESTION`); here there is nothing to watch.
@@ -215,6 +227,9 @@ impl Options {
         }
         // TCP and UDP look at the value first.
         let early = if level == TCP || level == UDP { Some(value.int()?) } else { None };
+        if level == IPV6 && value.len >= 4 {
+            value.int()?;
+        }
         let row = self.row(level, name)?;
         let mut int = match early {
             Some(int) => int,

@@ -1,6 +1,6 @@
 //! Messages to and from the kernel (netlink(7), `AF_NETLINK`).
 //!
-//! A request is answered while it is sent: `route` is rtnetlink(7), `diag` sock_diag(7), `wire` how messages lie in bytes.
+//! `socket` is what a socket does. A request is answered while it is sent (`request`): `route` is rtnetlink(7), `diag` sock_diag(7), `wire` how messages lie in bytes.
 //! What is asked for in parts (`NLM_F_DUMP`) waits until the first parts are received. Nothing here changes by itself, so
 //! members of a group hear of no event; processes may send to each other by `NETLINK_USERSOCK`.
 //!
@@ -12,6 +12,8 @@ mod diag;
 mod filter;
 mod link;
 pub mod list;
+mod options;
+mod request;
 mod route;
 mod socket;
 mod wire;

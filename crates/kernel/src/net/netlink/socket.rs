@@ -1,8 +1,7 @@
 //! A socket of the family: its address, its groups, and what waits to be received (`net/netlink/af_netlink.c`).
 
-use super::answer::{self, Answer, Pending, Refusal, Style};
-use super::wire::{Request, Requests};
-use super::{diag, list, route};
+use super::answer::Pending;
+use super::list;
 use crate::net::options::{Argument, Value};
 use crate::net::{
     Address, Control, Credentials, Held, Incoming, Kind, MsgFlags, Names, Outgoing, Protocol, ProtocolRef,
@@ -10,49 +9,31 @@ use crate::net::{
 };
 use crate::sync::{WaitQueue, wait_until};
 use crate::task::current_task;
-use crate::uaccess::put_bytes;
 use crate::vfs::{PollEvents, PollTable};
 use crate::{Errno, Result};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::{Arc, Weak};
 use alloc::vec;
-use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use host::io::{IoDst, IoSrc};
 use host::mutex::Mutex;
-use linux_raw_sys::general::{CAP_NET_ADMIN, CAP_NET_BROADCAST};
+use linux_raw_sys::general::CAP_NET_ADMIN;
 use linux_raw_sys::net as n;
 use linux_raw_sys::netlink as nl;
 
 /// `sizeof(struct sockaddr_nl)`
 const ADDRESS_LEN: usize = 12;
-/// Requests below this number are not for a protocol (`NLMSG_MIN_TYPE`).
-const FIRST_KIND: u16 = 16;
 /// What a message costs beside its content.
 const OVERHEAD: usize = 768;
-/// Parts of an answer are not longer than this, and so long at first (`NLMSG_GOODSIZE`).
-const PART_FIRST: usize = 3776;
-const PART_MAX: usize = (32 << 10) - 320;
 /// Groups of a protocol, and of `NETLINK_ROUTE` (`RTNLGRP_MAX`).
 const GROUPS: u32 = 32;
 const ROUTE_GROUPS: u32 = 39;
 
 /// No message is longer, whatever `SO_SNDBUF` says.
 const ASKED_MAX: usize = 8 << 20;
-/// Options that are on or off.
-const FLAGS: [u32; 7] = [
-    nl::NETLINK_PKTINFO,
-    nl::NETLINK_BROADCAST_ERROR,
-    nl::NETLINK_NO_ENOBUFS,
-    nl::NETLINK_LISTEN_ALL_NSID,
-    nl::NETLINK_CAP_ACK,
-    nl::NETLINK_EXT_ACK,
-    nl::NETLINK_GET_STRICT_CHK,
-];
-
 /// The kernel as a sender.
-const KERNEL: Credentials = Credentials { pid: 0, uid: 0, gid: 0 };
+pub(super) const KERNEL: Credentials = Credentials { pid: 0, uid: 0, gid: 0 };
 
 /// Who has which address, for each protocol.
 static PORTS: Mutex<BTreeMap<(i32, u32), Weak<NetlinkSocket>>> = Mutex::new(BTreeMap::new());
@@ -68,29 +49,29 @@ struct Message {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Its address; `None` before bind(2).
     portid: Option<u32>,
     /// The groups it is a member of, group 1 in the lowest bit.
-    groups: u64,
+    pub(super) groups: u64,
     /// Whom messages go to: an address and a group; `None`: the kernel, and messages of everybody are taken.
     peer: Option<(u32, u32)>,
     queue: VecDeque<Message>,
     /// Room taken by the queue.
-    used: usize,
+    pub(super) used: usize,
     /// The rest of an answer in parts.
-    pending: Option<Pending>,
+    pub(super) pending: Option<Pending>,
     /// The largest room that recv(2) offered.
-    room: usize,
+    pub(super) room: usize,
     /// Options that are on, a bit each, by number.
-    options: u32,
+    pub(super) options: u32,
 }
 
 /// A socket.
 pub struct NetlinkSocket {
     me: Weak<NetlinkSocket>,
     sock: Sock,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     /// Who waits for room in the queue.
     senders: WaitQueue,
 }
@@ -138,7 +119,7 @@ fn parse(address: &[u8]) -> Result<(u32, u32)> {
     Ok((super::wire::word(bytes, 4), super::wire::word(bytes, 8)))
 }
 
-fn capable(capability: u32) -> bool {
+pub(super) fn capable(capability: u32) -> bool {
     current_task().is_some_and(|task| task.process.cred().capable(capability))
 }
 
@@ -190,11 +171,11 @@ impl NetlinkSocket {
     }
 
     /// Anybody may be a member of groups (`NL_CFG_F_NONROOT_RECV`).
-    fn may_be_member(&self) -> bool {
+    pub(super) fn may_be_member(&self) -> bool {
         !self.is(nl::NETLINK_USERSOCK) || capable(CAP_NET_ADMIN)
     }
 
-    fn group_count(&self) -> u32 {
+    pub(super) fn group_count(&self) -> u32 {
         if self.is(nl::NETLINK_ROUTE) { ROUTE_GROUPS } else { GROUPS }
     }
 
@@ -244,19 +225,8 @@ impl NetlinkSocket {
         }
     }
 
-    fn style(&self, portid: u32) -> Style {
-        let options = self.state.lock().options;
-        let on = |name: u32| options & 1 << name != 0;
-        Style {
-            portid,
-            strict: on(nl::NETLINK_GET_STRICT_CHK),
-            words: on(nl::NETLINK_EXT_ACK),
-            capped: on(nl::NETLINK_CAP_ACK),
-        }
-    }
-
     /// Adds a message to the queue; `false`: there is no room.
-    fn push(&self, from: u32, group: u32, bytes: Held, credentials: Credentials) -> bool {
+    pub(super) fn push(&self, from: u32, group: u32, bytes: Held, credentials: Credentials) -> bool {
         if self.state.lock().used > self.sock.options.receive_buffer() {
             return false;
         }
@@ -273,92 +243,11 @@ impl NetlinkSocket {
         self.sock.readers.wake_all(PollEvents::READABLE);
     }
 
-    /// Adds what the kernel answers. What finds no room is lost, and that is told (`netlink_overrun`).
-    fn answer(&self, bytes: Vec<u8>) -> Result<()> {
-        if !self.push(0, 0, Held::new(bytes)?, KERNEL) {
-            self.overrun();
-        }
-        Ok(())
-    }
-
-    fn overrun(&self) {
+    pub(super) fn overrun(&self) {
         if self.state.lock().options & 1 << nl::NETLINK_NO_ENOBUFS == 0 {
             self.sock.set_error(Errno::NOBUFS);
             self.sock.wake_everybody();
         }
-    }
-
-    /// Requests to the kernel (`netlink_rcv_skb`).
-    fn ask(&self, portid: u32, bytes: &[u8]) -> Result<()> {
-        let handle: fn(&Request<'_>, Style) -> core::result::Result<Answer, Refusal> =
-            match self.sock.protocol as u32 {
-                nl::NETLINK_ROUTE => route::handle,
-                nl::NETLINK_SOCK_DIAG => diag::handle,
-                // Nobody listens there.
-                nl::NETLINK_KOBJECT_UEVENT => return Ok(()),
-                _ => return Err(Errno::CONNREFUSED),
-            };
-        let style = self.style(portid);
-        for request in Requests(bytes) {
-            let for_us = request.flags & nl::NLM_F_REQUEST as u16 != 0 && request.kind >= FIRST_KIND;
-            let outcome = if for_us { handle(&request, style) } else { Ok(Answer::Done) };
-            let refusal = match outcome {
-                // The end of the answer is its acknowledgement.
-                Ok(Answer::Many(dump)) => match self.begin(style, &request, dump) {
-                    Ok(()) => continue,
-                    Err(errno) => Some(Refusal::from(errno)),
-                },
-                Ok(Answer::One(reply)) => {
-                    self.answer(answer::single(style, &request, &reply))?;
-                    None
-                }
-                Ok(Answer::Done) => None,
-                Err(refusal) => Some(refusal),
-            };
-            if refusal.is_some() || request.flags & nl::NLM_F_ACK as u16 != 0 {
-                self.answer(answer::acknowledge(style, &request, refusal.as_ref()))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Begins to answer in parts.
-    ///
-    /// # Errors
-    /// `EBUSY` while another such answer was not received.
-    fn begin(
-        &self,
-        style: Style,
-        request: &Request<'_>,
-        dump: core::result::Result<answer::Dump, Refusal>,
-    ) -> Result<()> {
-        let pending = Pending::new(style, request, dump)?;
-        {
-            let mut state = self.state.lock();
-            if state.pending.is_some() {
-                return Err(Errno::BUSY);
-            }
-            state.pending = Some(pending);
-        }
-        self.go_on()
-    }
-
-    /// Moves the next part of an answer into the queue (`netlink_dump`).
-    fn go_on(&self) -> Result<()> {
-        let part = {
-            let mut state = self.state.lock();
-            if state.used > self.sock.options.receive_buffer() / 2 {
-                return Ok(());
-            }
-            let room = state.room.clamp(PART_FIRST, PART_MAX);
-            let Some(pending) = &mut state.pending else { return Ok(()) };
-            let (part, last) = pending.next_part(room);
-            let done = if last { state.pending.take() } else { None };
-            drop(state);
-            drop(done);
-            part
-        };
-        self.answer(part)
     }
 
     /// The socket with an address, if it takes messages of `from` (`netlink_getsockbyportid`).
@@ -557,58 +446,12 @@ impl Protocol for NetlinkSocket {
         events
     }
 
-    /// `netlink_getsockopt`
     fn option(&self, level: i32, name: u32, value: Value) -> Result<()> {
-        if level != n::SOL_NETLINK as i32 {
-            return Err(Errno::NOPROTOOPT);
-        }
-        if name == nl::NETLINK_LIST_MEMBERSHIPS {
-            let words = self.group_count().div_ceil(32) as usize;
-            let bytes = self.state.lock().groups.to_ne_bytes();
-            let whole = words * 4;
-            // Whole words only, but the length tells them all.
-            put_bytes(value.addr, &bytes[..whole.min(value.len / 4 * 4)])?;
-            return crate::uaccess::put(value.len_addr, &(whole as u32));
-        }
-        if !FLAGS.contains(&name) {
-            return Err(Errno::NOPROTOOPT);
-        }
-        if value.len < 4 {
-            return Err(Errno::INVAL);
-        }
-        let on = self.state.lock().options & 1 << name != 0;
-        value.put_int(i32::from(on))
+        self.read_option(level, name, value)
     }
 
-    /// `netlink_setsockopt`
     fn set_option(&self, level: i32, name: u32, value: Argument) -> Result<()> {
-        if level != n::SOL_NETLINK as i32 {
-            return Err(Errno::NOPROTOOPT);
-        }
-        let int = if value.len < 4 { 0 } else { value.int()? };
-        match name {
-            nl::NETLINK_ADD_MEMBERSHIP | nl::NETLINK_DROP_MEMBERSHIP => {
-                if !self.may_be_member() {
-                    return Err(Errno::PERM);
-                }
-                let group = int as u32;
-                if !(1..=self.group_count()).contains(&group) {
-                    return Err(Errno::INVAL);
-                }
-                let mut state = self.state.lock();
-                match name {
-                    nl::NETLINK_ADD_MEMBERSHIP => state.groups |= 1 << (group - 1),
-                    _ => state.groups &= !(1 << (group - 1)),
-                }
-            }
-            nl::NETLINK_LISTEN_ALL_NSID if !capable(CAP_NET_BROADCAST) => return Err(Errno::PERM),
-            _ if FLAGS.contains(&name) => {
-                let mut state = self.state.lock();
-                state.options = state.options & !(1 << name) | u32::from(int != 0) << name;
-            }
-            _ => return Err(Errno::NOPROTOOPT),
-        }
-        Ok(())
+        self.change_option(level, name, value)
     }
 
     fn release(&self) {
