@@ -91,7 +91,8 @@ fn name(class: usize) -> &'static str {
 
 /// The calling thread's entry, made when `make` and there is none.
 fn holder(make: bool) -> Option<&'static Holder> {
-    let tid = crate::signal::host_tid();
+    // Asked of the host: a thread just made may still find its maker's number.
+    let tid = crate::signal::ask_ids().1;
     let all = || (0..THREADS).map(|n| &HOLDERS[(tid as usize + n) % THREADS]);
     if let Some(found) = all().find(|holder| holder.tid.load(Relaxed) == tid) {
         return Some(found);
