@@ -602,3 +602,34 @@ SECTION(more_options) {
     T(getsockopt(p[0], 6, TCP_INFO, &info, &n)); N(n);
     T(opt(p[0], 0, IP_MTU));
 }
+// ---- messages of other families, and the queue of errors ----------------------------------------------------------
+SECTION(control_and_errors) {
+    static const int kinds[][2] = {{SOL_SOCKET, SCM_RIGHTS}, {SOL_SOCKET, 2}, {SOL_SOCKET, 77}};
+    for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t len = sizeof a;
+        int to = socket(AF_INET, type, 0), from = socket(AF_INET, type, 0), fresh = socket(AF_INET, type, 0);
+        MUST(bind(to, (void *)&a, sizeof a));
+        if (type == SOCK_STREAM) MUST(listen(to, 1));
+        MUST(getsockname(to, (void *)&a, &len));
+        MUST(connect(from, (void *)&a, sizeof a));
+        char text[8] = "abcdefg", control[64] __attribute__((aligned(8))) = {0};
+        struct iovec v = {text, 7};
+        struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = 24};
+        struct cmsghdr *c = (void *)control;
+        for (int i = 0; i < 3; i++) {
+            *c = (struct cmsghdr){.cmsg_len = 20, .cmsg_level = kinds[i][0], .cmsg_type = kinds[i][1]};
+            T(sendmsg(from, &m, 0));
+        }
+        c->cmsg_type = SCM_RIGHTS, c->cmsg_len = 15;
+        T(sendmsg(from, &m, 0));
+        c->cmsg_len = 25;
+        T(sendmsg(from, &m, 0));
+        m.msg_control = hole();
+        T(sendmsg(from, &m, 0));
+        m.msg_control = NULL, m.msg_controllen = 0;
+        T(recvmsg(from, &m, MSG_ERRQUEUE));
+        T(recvmsg(fresh, &m, MSG_ERRQUEUE));
+        close(to), close(from), close(fresh);
+    }
+}

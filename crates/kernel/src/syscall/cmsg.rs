@@ -61,6 +61,30 @@ pub(super) fn read(cur: &Current<'_>, addr: usize, len: usize) -> Result<Sent> {
     Ok(sent)
 }
 
+/// Looks at control messages for a family that takes none (`sock_cmsg_send`).
+///
+/// # Errors
+/// `ENOBUFS` for too many bytes; `EFAULT`; `EINVAL` unless they are for `AF_UNIX`.
+pub(super) fn skip(addr: usize, len: usize) -> Result<()> {
+    if len > BYTES_MAX {
+        return Err(Errno::NOBUFS);
+    }
+    let mut bytes = vec![0; len];
+    get_bytes(&mut bytes, addr)?;
+    let mut rest = &bytes[..];
+    while let Some((header, _)) = rest.split_at_checked(HEADER) {
+        let [len, level_and_type] = words(header);
+        let len = usize::try_from(len).map_err(|_| Errno::INVAL)?;
+        let (level, kind) = (level_and_type as u32, (level_and_type >> 32) as u32);
+        let known = level == SOL_SOCKET && matches!(kind, SCM_RIGHTS | SCM_CREDENTIALS);
+        if !known || !(HEADER..=rest.len()).contains(&len) {
+            return Err(Errno::INVAL);
+        }
+        rest = rest.get(len.next_multiple_of(8)..).unwrap_or(&[]);
+    }
+    Ok(())
+}
+
 fn words(header: &[u8]) -> [u64; 2] {
     let word = |at: usize| header.get(at..at + 8).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
     [u64::from_ne_bytes(word(0)), u64::from_ne_bytes(word(8))]
