@@ -31,6 +31,7 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("fio", "fio"),
     ("git", "git"),
     ("file", "file"),
+    ("gdb", "gdb"),
     ("readelf", "binutils"),
     ("dash", "dash"),
     ("bash", "bash"),

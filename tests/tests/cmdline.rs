@@ -266,6 +266,22 @@ fn checks() -> Vec<(&'static str, Check)> {
             other => Err(format!("{other:?}")),
         }
     });
+    // The host's own pattern must stay as it is, so this is compared with core(5).
+    check!(core_files_are_called_by_the_pattern, b, {
+        let script = r#"ulimit -c unlimited
+            cd "$PWD" && set_to() { printf '%s\n' "$1" > /proc/sys/kernel/core_pattern || echo refused; }
+            die() { sh -c 'kill -QUIT $$'; ls; rm -f core* x* ./-*; echo .; }
+            set_to core; cat /proc/sys/kernel/core_pattern /proc/sys/kernel/core_uses_pid; die
+            set_to 'x.%e.%f.%s.%d.%%.%u'; cat /proc/sys/kernel/core_pattern; die
+            set_to 'x%E'; die
+            mkdir deep; set_to "$PWD/deep/x%z%"; (cd /; sh -c 'kill -QUIT $$'); ls deep
+            set_to '|/bin/cat'; cat /proc/sys/kernel/core_pattern | tail -c 8
+            set_to core; echo 1 > /proc/sys/kernel/core_uses_pid; sh -c 'echo $$ > pid; kill -QUIT $$'; ls core.$(cat pid) > /dev/null && echo with its number
+            set_to ''; echo 0 > /proc/sys/kernel/core_uses_pid; rm -rf pid core* deep; die
+            echo word > /proc/sys/kernel/core_uses_pid || echo refused; echo 1 > /proc/sys/kernel/core_pipe_limit || echo refused"#;
+        let expected = "core\n0\ncore\n.\nx.%e.%f.%s.%d.%%.%u\nx.sh.dash.3.1.%.0\n.\nx!usr!bin!dash\n.\nx\nrefused\nep/x%z%\nwith its number\n.\nrefused\nrefused\n";
+        b.prints(&["run", "--", "sh", "-c", script], Ending::Exited(0), expected)
+    });
     check!(null_device, b, b.refused(&["/dev/null"], 126, &["/dev/null"]));
     check!(symlink_loop, b, {
         symlink("l", b.dir.join("l")).map_err(words)?;

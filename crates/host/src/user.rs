@@ -5,6 +5,7 @@ use crate::thread::SIGNAL_STACK_LEN;
 use crate::{Errno, Result, arena};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use fncall::{Anchor, Context, FaultAction, GeneralRegs, HandlerConfig, KernelFault};
 
@@ -182,6 +183,14 @@ impl UserThread {
         self.context.pop_xstate(get).map_err(|_| Errno::INVAL)
     }
 
+    /// The complete extended state as the XSAVE area of a signal frame. It is no longer in the processor then: for who does
+    /// not go on soon.
+    pub fn xstate_frame(&mut self) -> Vec<u8> {
+        let mut area = alloc::vec![0; xstate_size()];
+        self.context.save_xstate(&mut area);
+        area
+    }
+
     /// Extended state as after reset (a signal frame without one).
     pub fn reset_xstate(&mut self) {
         self.context.reset_xstate();
@@ -213,6 +222,16 @@ impl Default for UserThread {
 
 /// `AUDIT_ARCH_X86_64` of linux/audit.h.
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+
+/// The components of extended state there are, as bits of XCR0.
+pub fn xstate_features() -> u64 {
+    fncall::xstate_features()
+}
+
+/// Where in the XSAVE area they are, but for the first two.
+pub fn xstate_components() -> impl Iterator<Item = fncall::XstateComponent> {
+    fncall::xstate_components()
+}
 
 /// Bytes of the XSAVE area in a signal frame.
 pub fn xstate_size() -> usize {

@@ -231,7 +231,7 @@ fn finish(config: &BootConfig, status: i32) -> ! {
     if signo == 0 {
         task::exit::end_instance(status >> 8 & 0xff);
     }
-    let core = if status & 0x80 != 0 { " (core dumped on Linux)" } else { "" };
+    let core = if status & 0x80 != 0 { " (core dumped)" } else { "" };
     host::log::message(format_args!("killed by signal {signo} ({}){core}", crate::signal::name(signo)));
     task::exit::end_instance(exit_code::SIGNAL_BASE + signo)
 }

@@ -15,6 +15,7 @@ use fncall_tests::suite;
 use libtest_mimic::Trial;
 
 mod binaries;
+mod debuggers;
 mod languages;
 mod python;
 mod sockets;
@@ -38,6 +39,7 @@ fn main() {
     binaries::binaries(&mut all);
     binaries::compiled(&mut all);
     languages::scripts(&mut all);
+    debuggers::core_files(&mut all);
     suite::finish(&args, all.trials);
 }
 

@@ -3,7 +3,7 @@
 use super::layout::TASK_SIZE;
 use super::space::{AddressSpace, Bounds};
 use super::tree::Sizes;
-use super::vma::{Backing, VmFlags, Vma};
+use super::vma::{Backing, PAGE_SIZE, VmFlags, Vma};
 use crate::vfs::{Dentry, File};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -168,6 +168,19 @@ impl AddressSpace {
             lines.extend(visible.map(|vma| (vma.start, vma.end, vma.flags, behind(vma, &bounds))));
         }
         lines
+    }
+
+    /// The mappings that programs see, in the calling thread's address space, the page of vsyscalls too.
+    pub fn visible_mappings(&self) -> Vec<Vma> {
+        let mut inner = self.inner.lock();
+        inner.sync_growth(0, TASK_SIZE);
+        let mut all: Vec<Vma> = inner.tree.iter().filter(|vma| vma.is_visible()).cloned().collect();
+        if super::layout::host_has_vsyscall() {
+            let start = 0xffff_ffff_ff60_0000;
+            let backing = Backing::Special("[vsyscall]");
+            all.push(Vma { start, end: start + PAGE_SIZE, flags: VmFlags::EXEC, backing });
+        }
+        all
     }
 
     /// Whether it is the calling thread's.

@@ -10,8 +10,10 @@ use super::arch;
 use super::info::SigInfo;
 use super::set::SigSet;
 use super::{job, restore_mask, send, set_blocked};
+use crate::task::coredump::{self, Gathering};
 use crate::task::{Current, Task};
 use crate::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Errno};
+use alloc::sync::Arc;
 use linux_raw_sys::general as g;
 
 /// Whether an error is one of the kernel's own that mean "interrupted".
@@ -37,6 +39,7 @@ pub fn deliver(cur: &mut Current<'_>, interrupted: Option<Errno>) {
                 return;
             }
             Next::Stopped => job::wait_while_stopped(cur.task),
+            Next::Dump(gathering) => coredump::take_part(cur, &gathering),
             Next::Signal(mut info, action) => {
                 super::taken(&cur.task.process, &mut info);
                 act(cur, info, action, &mut interrupted);
@@ -62,6 +65,7 @@ pub fn deliver(cur: &mut Current<'_>, interrupted: Option<Errno>) {
 enum Next {
     Exit(i32),
     Stopped,
+    Dump(Arc<Gathering>),
     Signal(SigInfo, SigAction),
     None,
 }
@@ -71,7 +75,8 @@ fn take_next(task: &Task) -> Next {
     let wanted = SigSet(!task.signals.blocked().0);
     task.process.signals.with(|shared| {
         if let Some(status) = shared.exit {
-            return Next::Exit(status);
+            let dump = shared.dump.as_ref().filter(|gathering| gathering.lacks(task.tid));
+            return dump.map_or(Next::Exit(status), |gathering| Next::Dump(gathering.clone()));
         }
         if shared.survivor.is_some_and(|tid| tid != task.tid) {
             return Next::Exit(0);
@@ -107,8 +112,10 @@ fn act(cur: &mut Current<'_>, info: SigInfo, action: SigAction, interrupted: &mu
                     job::stop(cur.task, signo);
                 }
             }
-            // No core file is ever written, so the status does not claim one (as with `ulimit -c 0`).
-            DefaultAction::Terminate | DefaultAction::Core => {
+            action @ (DefaultAction::Terminate | DefaultAction::Core) => {
+                if action == DefaultAction::Core {
+                    coredump::dump(cur, &info);
+                }
                 send::exit_group(&cur.task.process, signo);
             }
         },

@@ -37,8 +37,8 @@ pub use job::{
 pub use outside::{inherit, name, take_forwarded};
 pub use pending::{Pending, queued};
 pub use send::{
-    end_other_threads, exit_group, force, force_fatal, move_pending, set_action, thread_exited, to_current,
-    to_process, to_task,
+    begin_dump, call_back, end_dump, end_other_threads, exit_group, force, force_fatal, move_pending,
+    set_action, thread_exited, to_current, to_process, to_task,
 };
 pub use set::{NSIG, SigSet};
 pub use state::{

@@ -5,6 +5,7 @@ use super::info::SigInfo;
 use super::job;
 use super::pending::Added;
 use super::set::SigSet;
+use crate::task::coredump::Gathering;
 use crate::task::{KERNEL_PID, Process, Resource, Task};
 use crate::vfs::PollEvents;
 use crate::{Errno, Result};
@@ -182,6 +183,36 @@ pub fn exit_group(process: &Process, status: i32) -> i32 {
     status
 }
 
+/// Makes the process end by `signo` as soon as [`end_dump`] has said how; until then its threads come to `gathering`.
+/// `false`: it is ending already, or one of its threads executes a new program.
+pub fn begin_dump(process: &Process, signo: i32, gathering: &Arc<Gathering>) -> bool {
+    process.signals.with(|shared| {
+        let free = shared.exit.is_none() && shared.survivor.is_none();
+        if free {
+            shared.exit = Some(signo);
+            shared.dump = Some(gathering.clone());
+        }
+        free
+    })
+}
+
+/// The core file is written, or is not to be: the process ends with the wait status `status`.
+pub fn end_dump(process: &Process, status: i32) {
+    process.signals.with(|shared| {
+        shared.exit = Some(status);
+        shared.dump = None;
+    });
+}
+
+/// Makes threads of the process leave user mode or their sleep and look at what there is to do.
+pub fn call_back(process: &Process, tasks: &[Arc<Task>]) {
+    for task in tasks {
+        task.signals.set_pending_flag();
+        kick_unless_current(task);
+    }
+    process.signals.resumed.wake_all(PollEvents::empty());
+}
+
 /// Ends all other threads of the process and waits until they are gone (`de_thread`, for execve(2)).
 ///
 /// # Errors
@@ -206,11 +237,7 @@ pub fn end_other_threads(task: &Task) -> crate::Result<()> {
         if others.is_empty() {
             break;
         }
-        for each in &others {
-            each.signals.set_pending_flag();
-            kick_unless_current(each);
-        }
-        process.signals.resumed.wake_all(crate::vfs::PollEvents::empty());
+        call_back(process, &others);
         // Whatever ends the sleep: it is only a pause.
         let _ = host::park::current().park(&mut [], Some(host::clock::monotonic_ns() + PAUSE));
     }

@@ -13,7 +13,9 @@ use super::pending::{Added, Pending};
 use super::set::SigSet;
 use crate::Result;
 use crate::sync::WaitQueue;
+use crate::task::coredump::Gathering;
 use crate::task::{Current, Task};
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use host::mutex::Mutex;
 
@@ -74,6 +76,8 @@ pub struct Shared {
     pub pending: Pending,
     /// The process is ending with this wait status (`SIGNAL_GROUP_EXIT`).
     pub exit: Option<i32>,
+    /// A core file is being written; `exit` is set, and the threads come here first.
+    pub dump: Option<Arc<Gathering>>,
     /// The thread that is executing a new program: all others are to end (`de_thread`).
     pub survivor: Option<i32>,
     /// Whether it is stopped.

@@ -120,7 +120,7 @@ mod timerfd;
 mod truncate;
 mod umask;
 mod uname;
-mod unlink;
+pub mod unlink;
 mod unshare;
 mod utimensat;
 mod vhangup;

@@ -2,11 +2,12 @@
 
 use super::at::{CWD, check_flags};
 use super::entry::{may_delete, with_parent};
-use crate::task::Current;
+use crate::task::{Cred, Current};
 use crate::uaccess::Args;
-use crate::vfs::Fd;
-use crate::vfs::namei::Last;
+use crate::vfs::namei::{Last, Parent};
+use crate::vfs::{Dentry, Fd};
 use crate::{Errno, Result};
+use alloc::sync::Arc;
 use linux_raw_sys::general::AT_REMOVEDIR;
 
 /// `unlink(path)`
@@ -30,20 +31,26 @@ pub fn sys_unlinkat(cur: &mut Current<'_>, args: &Args) -> Result<usize> {
 }
 
 fn unlink(cur: &Current<'_>, dirfd: Fd, path: usize) -> Result<usize> {
-    let gone = with_parent(cur, dirfd, path, |cred, parent| {
-        let Last::Normal(name) = &parent.last else { return Err(Errno::ISDIR) };
-        let entries = parent.dir.lock_entries();
-        let victim = entries.lookup(name)?;
-        if parent.trailing_slash {
-            return Err(if victim.inode().is_dir() { Errno::ISDIR } else { Errno::NOTDIR });
-        }
-        may_delete(cred, &parent.dir, &victim, false)?;
-        entries.unlink(name, &victim)?;
-        Ok(victim)
-    })?;
+    let gone = with_parent(cur, dirfd, path, unlink_last)?;
     // The last use of the inode ends here, outside the directory's lock.
     drop(gone);
     Ok(0)
+}
+
+/// Takes the last name of a path away (`do_unlinkat`); answers what it was.
+///
+/// # Errors
+/// Those of unlink(2).
+pub fn unlink_last(cred: &Cred, parent: &Parent) -> Result<Arc<Dentry>> {
+    let Last::Normal(name) = &parent.last else { return Err(Errno::ISDIR) };
+    let entries = parent.dir.lock_entries();
+    let victim = entries.lookup(name)?;
+    if parent.trailing_slash {
+        return Err(if victim.inode().is_dir() { Errno::ISDIR } else { Errno::NOTDIR });
+    }
+    may_delete(cred, &parent.dir, &victim, false)?;
+    entries.unlink(name, &victim)?;
+    Ok(victim)
 }
 
 fn rmdir(cur: &Current<'_>, dirfd: Fd, path: usize) -> Result<usize> {

@@ -207,6 +207,7 @@ fn new_process(cur: &Current<'_>, args: &CloneArgs, pid: i32) -> Process {
             false => parent.signals.inherit(),
         },
         dumpable: copy(&parent.dumpable),
+        coredump_filter: AtomicU32::new(parent.coredump_filter.load(Relaxed)),
         thp_disable: copy(&parent.thp_disable),
         timer_slack_ns: AtomicU64::new(parent.timer_slack_ns.load(Relaxed)),
         default_timer_slack_ns: AtomicU64::new(parent.timer_slack_ns.load(Relaxed)),

@@ -10,6 +10,9 @@ use core::sync::atomic::Ordering::Relaxed;
 use host::user::UserThread;
 use linux_raw_sys::general::AT_FDCWD;
 
+/// In place of a number: there is no system call.
+pub const NO_CALL: usize = usize::MAX;
+
 /// Handed to every system call: the thread that makes it, with direct handles to what nearly every call needs.
 pub struct Current<'a> {
     /// The thread.
@@ -24,7 +27,8 @@ pub struct Current<'a> {
     pub user: &'a mut UserThread,
     /// Set by exit calls: leave user mode for good, with this wait status.
     pub exit: Option<i32>,
-    /// Number of the call being made (`orig_rax`); what a restart repeats.
+    /// Number of the call being made (`orig_rax`), [`NO_CALL`] when something else has left user mode; what a restart
+    /// repeats.
     pub call_number: usize,
     /// Set by calls that replace files, directories or address space of the thread: fetch the handles anew.
     pub reload: bool,
@@ -39,7 +43,7 @@ impl<'a> Current<'a> {
         mm: &'a Arc<AddressSpace>,
         user: &'a mut UserThread,
     ) -> Self {
-        Current { task, files, fs, mm, user, exit: None, call_number: 0, reload: false }
+        Current { task, files, fs, mm, user, exit: None, call_number: NO_CALL, reload: false }
     }
 
     /// Where the program must go on to repeat the system call it has just made.

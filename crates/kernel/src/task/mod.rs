@@ -2,6 +2,7 @@
 
 pub mod access;
 mod clone;
+pub mod coredump;
 mod cred;
 mod current;
 mod death;
@@ -17,7 +18,7 @@ pub mod share;
 
 pub use clone::{CloneArgs, NAMESPACES, Reserved, clone, enter, move_out};
 pub use cred::Cred;
-pub use current::{Current, current_task, signal_pending};
+pub use current::{Current, NO_CALL, current_task, signal_pending};
 pub use exec::{ExecError, Strings, execve, execveat};
 pub use family::{Usage, add_usage};
 pub use init::make_init;

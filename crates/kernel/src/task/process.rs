@@ -93,6 +93,8 @@ pub struct Process {
     pub death_signal: AtomicI32,
     /// prctl(PR_SET_DUMPABLE).
     pub dumpable: AtomicI32,
+    /// What a core file of it holds (/proc/PID/coredump_filter).
+    pub coredump_filter: AtomicU32,
     /// prctl(PR_SET_CHILD_SUBREAPER).
     pub subreaper: AtomicI32,
     /// prctl(PR_SET_THP_DISABLE).
@@ -171,6 +173,7 @@ impl Process {
             tasks: Mutex::new(Vec::new()),
             death_signal: AtomicI32::new(0),
             dumpable: AtomicI32::new(1),
+            coredump_filter: AtomicU32::new(super::coredump::DEFAULT_FILTER),
             subreaper: AtomicI32::new(0),
             thp_disable: AtomicI32::new(0),
             timer_slack_ns: AtomicU64::new(50_000),

@@ -1,7 +1,7 @@
 //! The loop that runs a thread: enter user mode, answer what it came back for, deliver signals, enter again.
 
 use super::exec::Image;
-use super::{Current, Task};
+use super::{Current, NO_CALL, Task};
 use crate::syscall;
 use crate::uaccess::Args;
 use crate::{mm, signal, stats};
@@ -67,6 +67,7 @@ fn step(cur: &mut Current<'_>) {
             signal::deliver(cur, None);
         }
         Event::Fault(fault) => {
+            cur.call_number = NO_CALL;
             if !mm::fault(cur, &fault) {
                 signal::from_trap(cur, &fault);
             }
@@ -75,6 +76,7 @@ fn step(cur: &mut Current<'_>) {
             }
         }
         Event::Kick => {
+            cur.call_number = NO_CALL;
             signal::attend(cur.task);
             if cur.task.signals.wants_attention() {
                 signal::deliver(cur, None);

@@ -31,4 +31,6 @@ pub use signal::{FaultAction, HandlerConfig, KernelFault, install_handlers};
 pub use sud::{disable_sud, enable_sud};
 #[doc(hidden)]
 pub use xstate::keep_only;
-pub use xstate::{BadXstate, xstate_features, xstate_frame_size, xstate_size};
+pub use xstate::{
+    BadXstate, XstateComponent, xstate_components, xstate_features, xstate_frame_size, xstate_size,
+};

@@ -216,6 +216,28 @@ pub fn xstate_size() -> usize {
     SIZE.load(Relaxed)
 }
 
+/// Where in an image a component is that is not in its first 576 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct XstateComponent {
+    /// Its bit in XCR0.
+    pub bit: u32,
+    /// Its length in bytes.
+    pub size: u32,
+    /// Where it begins.
+    pub offset: u32,
+    /// What else CPUID says of it (leaf 0xd, ECX).
+    pub flags: u32,
+}
+
+/// Those of [`xstate_features`], by their bits. Asks the processor, which takes some virtual machines long.
+pub fn xstate_components() -> impl Iterator<Item = XstateComponent> {
+    let features = xstate_features();
+    (2..63).filter(move |bit| features & 1 << bit != 0).map(|bit| {
+        let asked = __cpuid_count(0xd, bit);
+        XstateComponent { bit, size: asked.eax, offset: asked.ebx, flags: asked.ecx }
+    })
+}
+
 /// The length in bytes of what [`Context::save_xstate`] writes.
 pub fn xstate_frame_size() -> usize {
     xstate_size() + 4

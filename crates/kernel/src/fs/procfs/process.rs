@@ -3,7 +3,7 @@
 use super::usage::Whose;
 use super::{mounts, status};
 use crate::task::access::{self, Ids, may_access};
-use crate::task::{Process, Task, current_task};
+use crate::task::{Process, Task, coredump, current_task};
 use crate::{Errno, Result};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -91,7 +91,7 @@ pub fn read(name: &str, process: &Arc<Process>, task: &Arc<Task>, whose: Whose) 
             memory(process, start, end)
         }
         "comm" => [&task.comm()[..], b"\n"].concat(),
-        "coredump_filter" => b"00000033\n".to_vec(),
+        "coredump_filter" => coredump::filter_text(process).into_bytes(),
         "cpuset" => b"/\n".to_vec(),
         "io" => {
             closed(Errno::ACCESS)?;
@@ -191,8 +191,12 @@ pub fn write(name: &str, task: &Arc<Task>, bytes: &[u8]) -> Result<()> {
             }
         }
         "timerslack_ns" | "clear_refs" => return Err(Errno::INVAL),
-        "coredump_filter" | "loginuid" | "sched" if number.is_some() => {}
-        "oom_adj" | "oom_score_adj" | "coredump_filter" | "loginuid" | "sched" => return Err(Errno::INVAL),
+        "coredump_filter" => {
+            let text = core::str::from_utf8(text).map_err(|_| Errno::INVAL)?;
+            coredump::set_filter(&task.process, text)?;
+        }
+        "loginuid" | "sched" if number.is_some() => {}
+        "oom_adj" | "oom_score_adj" | "loginuid" | "sched" => return Err(Errno::INVAL),
         _ => return Err(Errno::NOENT),
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! /proc/sys: what is this kernel's own and may be changed by root. The rest of the tree is the host's, to be read.
 
 use crate::sysctl::Sysctl;
+use crate::task::coredump;
 use crate::vfs::{dnotify, lease};
 use crate::{Errno, Result};
 use crate::{fs, ipc, mm, task, vfs};
@@ -18,11 +19,13 @@ pub enum Entry {
     PipeSize,
     /// The number of the last process made.
     LastPid,
+    /// How core files are called, by the name in `kernel`.
+    CoreFiles(&'static str),
     /// `vm.drop_caches`: this kernel keeps nothing that could be read again.
     DropCaches,
 }
 
-use Entry::{DropCaches, LastPid, Numbers, PipeSize, Told};
+use Entry::{CoreFiles, DropCaches, LastPid, Numbers, PipeSize, Told};
 
 /// By path below /proc/sys.
 static ENTRIES: &[(&str, Entry)] = &[
@@ -43,6 +46,8 @@ static ENTRIES: &[(&str, Entry)] = &[
     ("fs/pipe-max-size", PipeSize),
     ("fs/pipe-user-pages-hard", Told(|| 0)),
     ("fs/pipe-user-pages-soft", Numbers(&[&fs::pipe::limits::USER_PAGES_SOFT])),
+    ("kernel/core_pattern", CoreFiles("core_pattern")),
+    ("kernel/core_uses_pid", CoreFiles("core_uses_pid")),
     ("kernel/msg_next_id", Numbers(&[&ipc::msg::NEXT_ID])),
     ("kernel/msgmax", Numbers(&[&ipc::msg::MSGMAX])),
     ("kernel/msgmnb", Numbers(&[&ipc::msg::MSGMNB])),
@@ -82,6 +87,7 @@ pub fn read(entry: &Entry) -> Vec<u8> {
         Told(value) => format!("{}", value()),
         PipeSize => format!("{}", fs::pipe::limits::MAX_SIZE.get()),
         LastPid => format!("{}", task::last_pid()),
+        CoreFiles(name) => return coredump::name::sysctl(name),
         DropCaches => String::from("0"),
     };
     format!("{text}\n").into_bytes()
@@ -92,6 +98,9 @@ pub fn read(entry: &Entry) -> Vec<u8> {
 /// # Errors
 /// `EINVAL` for what is no number or out of its range.
 pub fn write(entry: &Entry, bytes: &[u8]) -> Result<()> {
+    if let CoreFiles(name) = entry {
+        return coredump::name::set_sysctl(name, bytes);
+    }
     let text = core::str::from_utf8(bytes).map_err(|_| Errno::INVAL)?;
     let words = text.split([' ', '\t', '\n', '\0']).filter(|word| !word.is_empty());
     let mut numbers = words.map(|word| word.parse::<i64>().map(i128::from).or_else(|_| parse_large(word)));
@@ -114,7 +123,7 @@ pub fn write(entry: &Entry, bytes: &[u8]) -> Result<()> {
                 }
             }
         },
-        Told(_) => Err(Errno::INVAL),
+        Told(_) | CoreFiles(_) => Err(Errno::INVAL),
     }
 }
 
