@@ -45,6 +45,9 @@ const VIEW: usize = 4096;
 const WIDE_VIEW: usize = 64 << 10;
 /// So many traps of a site before it is worth planning a patch; a plan costs as much as some tens of traps.
 const TRAPS_BEFORE_PLAN: u32 = 4;
+/// So many before a plan that is there is carried out, which costs as much as some traps: most programs start, do little
+/// and end.
+const TRAPS_BEFORE_CARRYING_OUT: u32 = 3;
 /// So many before the first plan of an instance: the tables that the decoder makes then cost as much as some hundred
 /// traps, which a program that does little never makes.
 const TRAPS_BEFORE_FIRST_PLAN: u32 = 16;
@@ -169,9 +172,13 @@ impl Inner {
         if let Some(image) = &image
             && let Some(patch) = image.planned(site)
             && (alone || !patch.quiesce)
-            && self.carry_out(patch, alone, Some(image)).is_ok()
         {
-            return Ok(true);
+            if traps < TRAPS_BEFORE_CARRYING_OUT {
+                return Ok(false);
+            }
+            if self.carry_out(patch, alone, Some(image)).is_ok() {
+                return Ok(true);
+            }
         }
         let enough = if PLANNED.load(Relaxed) { TRAPS_BEFORE_PLAN } else { TRAPS_BEFORE_FIRST_PLAN };
         if traps < enough {
