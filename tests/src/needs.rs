@@ -76,21 +76,15 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("less", "less"),
     ("flock", "util-linux"),
     ("setpriv", "util-linux"),
-    ("lsof", "lsof"),
-    ("fuser", "psmisc"),
-    ("inotifywait", "inotify-tools"),
-    ("stress-ng", "stress-ng"),
     ("start-stop-daemon", "dpkg"),
     ("dpkg-source", "dpkg-dev"),
     ("redis-check-rdb", "redis-tools"),
     ("redis-benchmark", "redis-tools"),
-    ("curl", "curl"),
 ];
 
 /// Servers, which Debian starts when their package is installed: the tests use them where they are, and do not install
 /// them.
-const SERVERS: &[(&str, &str)] =
-    &[("/usr/lib/postgresql/15/bin/initdb", "postgresql-15"), ("nginx", "nginx"), ("memcached", "memcached")];
+const SERVERS: &[(&str, &str)] = &[("/usr/lib/postgresql/15/bin/initdb", "postgresql-15")];
 
 /// A file of CPython's own test suite.
 pub const PYTHON_SUITE: &str = "/usr/lib/python3.11/test/test_os.py";

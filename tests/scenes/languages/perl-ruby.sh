@@ -30,7 +30,7 @@ m = Mutex.new; n = 0; 5.times.map { Thread.new { 200.times { m.synchronize { n +
 begin; Timeout.timeout(0.2) { sleep 20 }; rescue Timeout::Error; puts 'timeout'; end
 srv = TCPServer.new('127.0.0.1', 0); th = Thread.new { c = srv.accept; c.puts c.gets.upcase; c.close }
 c = TCPSocket.new('127.0.0.1', srv.addr[1]); c.puts 'hello'; p c.read; th.join
-UNIXServer.open('us') { |u| Thread.new { UNIXSocket.open('us') { |x| x.send_io($stdout); x.write 'd' } }; a = u.accept; io = a.recv_io; io.puts 'through a passed descriptor'; p a.read }
+UNIXServer.open('us') { |u| Thread.new { UNIXSocket.open('us') { |x| x.send_io($stdout); x.write 'd' } }; a = u.accept; io = a.recv_io; io.sync = true; io.puts 'through a passed descriptor'; p a.read }
 trap('USR1') { puts 'usr1' }; Process.kill 'USR1', $$; sleep 0.2
 p Process.wait2(spawn('exit 5'))[1].exitstatus; p `echo back`.chomp, system('exit 1'), system('no-such-command')
 r, w = IO.pipe; spawn('sh', '-c', 'echo via fd', out: w, unsetenv_others: true); w.close; p r.read; Process.waitall
