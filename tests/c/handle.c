@@ -116,3 +116,10 @@ SECTION(refused) {
     fd = S(open_by_handle_at, AT_FDCWD, &h, O_RDONLY | O_CLOEXEC);
     IS(fcntl(fd, F_GETFD) == FD_CLOEXEC);
 }
+SECTION(other_file_system) {
+    struct handle h;
+    put("f", "x");
+    T(named("f", &h, 0));
+    int p = open("/proc", O_RDONLY);
+    T(S(open_by_handle_at, p, &h, O_RDONLY));
+}

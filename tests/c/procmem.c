@@ -1,6 +1,8 @@
 // What /proc/PID tells of memory beside its text: PROCMAP_QUERY, pagemap, clear_refs; timerslack_ns; random's ioctls.
 #include "facts.h"
 #include <linux/random.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/sysmacros.h>
@@ -114,4 +116,19 @@ SECTION(random_device) {
     T(ioctl(r, RNDGETENTCNT, hole()));
     T(ioctl(r, 0x12345, &bits));
     show("/proc/sys/kernel/random/entropy_avail");
+}
+SECTION(watched_mounts) {
+    static const char *const names[] = {"/proc/self/mounts", "/proc/self/mountinfo", "/proc/self/stat", "/proc/self/maps"};
+    for (int i = 0; i < 4; i++) {
+        int f = open(names[i], O_RDONLY), e = epoll_create1(0);
+        struct pollfd p = {f, POLLIN | POLLOUT | POLLPRI, 0};
+        struct epoll_event v = {.events = EPOLLPRI};
+        printf("%s\n", names[i]);
+        T(poll(&p, 1, 0));
+        X(p.revents);
+        T(epoll_ctl(e, EPOLL_CTL_ADD, f, &v));
+        T(epoll_wait(e, &v, 1, 0));
+        v.events = EPOLLIN | EPOLLOUT;
+        if (epoll_ctl(e, EPOLL_CTL_MOD, f, &v) == 0) { T(epoll_wait(e, &v, 1, 0)); X(v.events); }
+    }
 }

@@ -96,9 +96,10 @@ pub fn sys_open_by_handle_at(cur: &mut Current<'_>, args: &Args) -> Result<usize
     if len == 0 || len > MAX_HANDLE {
         return Err(Errno::INVAL);
     }
-    if args.i32(0) != AT_FDCWD {
-        cur.file_or_path(args.i32(0))?;
-    }
+    let anchor = match args.i32(0) {
+        AT_FDCWD => cur.fs.cwd.lock().inode().file_system(),
+        fd => cur.file_or_path(fd)?.inode.file_system(),
+    };
     if !cur.cred().capable(CAP_DAC_READ_SEARCH) {
         return Err(Errno::PERM);
     }
@@ -113,7 +114,9 @@ pub fn sys_open_by_handle_at(cur: &mut Current<'_>, args: &Args) -> Result<usize
             .and_then(|(_, dentry)| dentry.upgrade())
     };
     let dentry = dentry.ok_or(Errno::STALE)?;
-    if !dentry.inode().stat().is_ok_and(|stat| stat.nlink > 0) {
+    // Of another file system, or without a name.
+    let here = Arc::ptr_eq(&anchor, &dentry.inode().file_system());
+    if !here || !dentry.inode().stat().is_ok_and(|stat| stat.nlink > 0) {
         return Err(Errno::STALE);
     }
     open_known(cur, dentry, &How::lenient(args.u32(2), 0)?)

@@ -147,6 +147,10 @@ pub trait FileOps: Any + Send + Sync {
     fn can_poll(&self) -> bool {
         true
     }
+    /// Whether it can be watched by epoll(7) though its type is that of a regular file, as /proc/mounts.
+    fn can_poll_as_regular(&self) -> bool {
+        false
+    }
     /// Whether it can have `O_ASYNC` (`f_op->fasync`); others lose the flag.
     fn signals_readiness(&self) -> bool {
         false

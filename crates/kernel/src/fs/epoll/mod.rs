@@ -65,6 +65,7 @@ impl Epoll {
         let kind = file.inode.kind();
         super::anon::is_anon(file)
             || !matches!(kind, FileType::Regular | FileType::Directory) && file.ops.can_poll()
+            || file.ops.can_poll_as_regular()
     }
 
     /// `EPOLL_CTL_ADD` of a file that [can be watched](Self::can_watch).

@@ -471,6 +471,9 @@ impl Inode for Node {
                 if name == "maps" {
                     return Ok(Box::new(Maps::new(writer.process.clone(), Text::readable(generate))));
                 }
+                if matches!(name, "mounts" | "mountinfo") {
+                    return Ok(Text::watchable(generate));
+                }
                 Ok(if mode & 0o200 != 0 {
                     Text::writable(generate, Box::new(move |bytes| process::write(name, &writer, bytes)))
                 } else {

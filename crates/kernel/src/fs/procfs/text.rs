@@ -1,6 +1,6 @@
 //! Files whose content is written when they are read.
 
-use crate::vfs::{FileOps, WriteAt};
+use crate::vfs::{FileOps, PollEvents, PollTable, WriteAt};
 use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -18,17 +18,24 @@ pub struct Text {
     generate: Generate,
     accept: Option<Accept>,
     content: Mutex<Option<Vec<u8>>>,
+    /// It can be watched for changes, of which there are none: the list of mounts.
+    watchable: bool,
 }
 
 impl Text {
     /// A file that can only be read.
     pub fn readable(generate: Generate) -> Box<dyn FileOps> {
-        Box::new(Text { generate, accept: None, content: Mutex::new(None) })
+        Box::new(Text { generate, accept: None, content: Mutex::new(None), watchable: false })
+    }
+
+    /// A file that can only be read, and watched for changes that never come.
+    pub fn watchable(generate: Generate) -> Box<dyn FileOps> {
+        Box::new(Text { generate, accept: None, content: Mutex::new(None), watchable: true })
     }
 
     /// A file that can also be written.
     pub fn writable(generate: Generate, accept: Accept) -> Box<dyn FileOps> {
-        Box::new(Text { generate, accept: Some(accept), content: Mutex::new(None) })
+        Box::new(Text { generate, accept: Some(accept), content: Mutex::new(None), watchable: false })
     }
 }
 
@@ -55,6 +62,14 @@ impl FileOps for Text {
         accept(&bytes[..count])?;
         let from = if let WriteAt::Offset(offset) = at { offset } else { 0 };
         Ok((count, from + count as u64))
+    }
+
+    fn poll(&self, _table: &mut PollTable<'_>) -> PollEvents {
+        if self.watchable { PollEvents::READABLE } else { PollEvents::READABLE | PollEvents::WRITABLE }
+    }
+
+    fn can_poll_as_regular(&self) -> bool {
+        self.watchable
     }
 
     /// SEEK_END is refused on seq_files.
