@@ -35,7 +35,7 @@
 //! A sleep costs a host call, a wake another, and where the host takes an idle processor for the woken, it has to be
 //! interrupted first, which in a virtual machine takes longer than all the rest. So a thread that expects to be woken soon
 //! watches the word for a while before it sleeps, and then a wake is a store. It expects that by what happened before, as
-//! KVM's halt polling does: a wake from *another* processor sooner than [`LONGEST`] after the thread parked doubles the
+//! KVM's halt polling does: a wake from *another* processor sooner than `LONGEST` after the thread parked doubles the
 //! while, up to `LONGEST`; a longer sleep, one that a time-out ended, and a wake from the processor that the thread had
 //! itself (where spinning would only keep the other from running) set it to zero. So there is nothing to lose for a
 //! thread that always sleeps long, at most one `LONGEST` after each burst of short ones, and nothing on one processor.

@@ -97,7 +97,7 @@ pub trait ReaddirSink {
     fn entry(&mut self, ino: u64, next: u64, kind: super::FileType, name: &[u8]) -> bool;
 }
 
-/// What an open file does. One object an open; the position and flags are kept in [`File`].
+/// What an open file does. One object an open; the position and flags are kept in [`File`](crate::vfs::File).
 ///
 /// `offset` arguments are bytes from the start; streams (pipes, ttys) ignore them and answer
 /// [`is_stream`](FileOps::is_stream). `nonblock` is the file's `O_NONBLOCK` or `RWF_NOWAIT`. A blocking

@@ -45,7 +45,7 @@ impl Entries<'_> {
     /// Makes a new entry.
     ///
     /// # Errors
-    /// Those of [`Inode::create`].
+    /// Those of [`Inode::create`](crate::vfs::Inode::create).
     pub fn create(&self, name: &[u8], node: &NewNode<'_>) -> Result<Arc<Dentry>> {
         if self.dir.is_unlinked() {
             return Err(Errno::NOENT);
@@ -59,7 +59,7 @@ impl Entries<'_> {
     /// A further name for `target`.
     ///
     /// # Errors
-    /// Those of [`Inode::link`].
+    /// Those of [`Inode::link`](crate::vfs::Inode::link).
     pub fn link(&self, name: &[u8], target: &InodeRef) -> Result<()> {
         if self.dir.is_unlinked() {
             return Err(Errno::NOENT);
@@ -73,7 +73,7 @@ impl Entries<'_> {
     /// Removes the entry `victim`, which is not a directory.
     ///
     /// # Errors
-    /// Those of [`Inode::unlink`].
+    /// Those of [`Inode::unlink`](crate::vfs::Inode::unlink).
     pub fn unlink(&self, name: &[u8], victim: &Arc<Dentry>) -> Result<()> {
         self.dir.inode.unlink(name)?;
         self.removed(name, victim);
@@ -83,7 +83,7 @@ impl Entries<'_> {
     /// Removes the empty directory `victim`.
     ///
     /// # Errors
-    /// Those of [`Inode::rmdir`].
+    /// Those of [`Inode::rmdir`](crate::vfs::Inode::rmdir).
     pub fn rmdir(&self, name: &[u8], victim: &Arc<Dentry>) -> Result<()> {
         self.dir.inode.rmdir(name)?;
         self.removed(name, victim);
