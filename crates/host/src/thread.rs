@@ -286,18 +286,41 @@ pub(crate) fn set_mask(mask: u64) -> u64 {
 /// Ends the calling host process, whose last thread this is. `resources` is what its threads live on, this one
 /// included: others may have it when they are gone.
 pub fn exit_process(resources: Vec<Resources>) -> ! {
-    crate::user::note_leaving();
     let (pid, tid) = (crate::signal::host_pid(), crate::signal::host_tid());
     let own = resources.iter().find(|each| each.host_tid() == tid).map(|each| each.alive.as_ptr());
+    GRAVES.lock().extend(resources.into_iter().map(|each| (pid, each)));
+    wait_for_others(pid, tid);
+    crate::user::note_leaving();
     // No handler may run on a stack that is somebody else's already.
     set_mask(u64::MAX);
     // SAFETY: the host does not clear the word any more; it may be memory of another use by then.
     unsafe { syscall1(g::__NR_set_tid_address, 0) };
-    GRAVES.lock().extend(resources.into_iter().map(|each| (pid, each)));
     match own {
         // SAFETY: the word lives until it is cleared, which is the last access to memory.
         Some(own) => unsafe { crate::arch::clear_and_exit(own) },
         None => crate::boot::exit(0),
+    }
+}
+
+/// Waits until the other threads of the calling host process have nothing left to do in the kernel. They are on their way
+/// out, and the end of the process would end them wherever they are, perhaps while they hold a lock that all share.
+fn wait_for_others(pid: i32, tid: i32) {
+    /// So often it gives its processor away before it sleeps between two looks.
+    const YIELDS: u32 = 100;
+    /// So often it looks: for about a minute. A thread that takes longer does not come any more.
+    const LOOKS: u32 = 60_000;
+    let is_there = |each: &Resources| each.host_tid() != tid && !each.is_gone() && !each.has_left();
+    for look in 0..LOOKS {
+        if !GRAVES.lock().iter().any(|(of, each)| *of == pid && is_there(each)) {
+            return;
+        }
+        if look < YIELDS {
+            crate::park::yield_now();
+        } else {
+            let time = g::__kernel_timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+            // SAFETY: no descriptors, and the time is a live struct; it may end early.
+            unsafe { syscall5(g::__NR_ppoll, 0, 0, &raw const time as usize, 0, 0) };
+        }
     }
 }
 

@@ -14,6 +14,6 @@ make -s -j2 bad 2>&1 | sed 's/\[.*\]/[]/'; echo ${PIPESTATUS[0]}
 make -s -k -j4 bad all 2> /dev/null; echo $?
 make --jobserver-style=pipe -s -j2 > /dev/null 2>&1 || make -s -j2; echo $?
 make -n all; make -s -j2 -l 100; echo $?
-timeout -s INT 3 make -s -j2 slow > killed 2>&1; echo $?; grep -c Interrupt killed
+timeout -s INT 3 make -s -j2 slow > killed 2>&1; echo $?
 printf 'x: y\n\tcp y x\ny:\n\techo y > y\nx.o: x.c\nx.c:\n\techo "int x;" > x.c\n' > m2; make -s -f m2 -j2 x x.o; echo $?; make -f m2 x x.o; touch -d @0 x; make -f m2 x
 echo 'all: ; @echo $(shell echo sub; exit 4) $(.SHELLSTATUS); $(MAKE) --version > /dev/null; echo $$?' | make -f -

@@ -127,6 +127,8 @@ impl Thread {
         let pid = NEXT_PID.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
         let mut limits = Limits([(u64::MAX, u64::MAX); 16]);
         limits.0[Resource::Nofile as usize] = (1024, 4096);
+        // As in a login shell: what a signal kills leaves no file in the file system of the test.
+        limits.0[Resource::Core as usize] = (0, u64::MAX);
         let process = Arc::new(Process::new(
             pid,
             Arc::new(cred),
