@@ -7,7 +7,7 @@ sleep 30 & kill -STOP $!; sleep 0.1; jobs; bg %1; jobs; kill %1; wait %1; echo $
 (sleep 0.1; exit 5) & p=$!; wait -n -p which; echo $? $((which == p))
 sleep 20 & sleep 20 & disown -a; jobs; kill $!
 sh -c 'kill -STOP $$; exit 6' & sleep 0.2; jobs -l | sed 's/ *[0-9]\{2,\}/ PID/'; fg 2>&1; echo $?
-sleep 20 | cat & p=$!; [ "$(ps -o pgid= -p $p)" -ne $$ ] && echo own group; kill -- -$(ps -o pgid= -p $p | tr -d ' '); wait $p; echo $?
+sleep 20 | sleep 20 & p=$!; [ "$(ps -o pgid= -p $p)" -ne $$ ] && echo own group; kill -- -$(ps -o pgid= -p $p | tr -d ' '); wait $p; echo $?
 set +m
 sleep 20 & p=$!; [ "$(ps -o pgid= -p $p)" -eq "$(ps -o pgid= -p $$)" ] && echo same group; kill $p; wait $p 2>/dev/null; echo $?
 fg 2>&1 | sed 's/.*: //'; bg 2>&1 | sed 's/.*: //'
